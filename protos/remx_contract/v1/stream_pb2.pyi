@@ -1,0 +1,352 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Up(_message.Message):
+    __slots__ = ("hello", "batch", "ping", "goodbye")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    PING_FIELD_NUMBER: _ClassVar[int]
+    GOODBYE_FIELD_NUMBER: _ClassVar[int]
+    hello: Hello
+    batch: Batch
+    ping: Ping
+    goodbye: Goodbye
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ...) -> None: ...
+
+class Hello(_message.Message):
+    __slots__ = ("contract_version", "catalogue_digest", "client", "session")
+    CONTRACT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CATALOGUE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    contract_version: int
+    catalogue_digest: bytes
+    client: str
+    session: bytes
+    def __init__(self, contract_version: _Optional[int] = ..., catalogue_digest: _Optional[bytes] = ..., client: _Optional[str] = ..., session: _Optional[bytes] = ...) -> None: ...
+
+class Batch(_message.Message):
+    __slots__ = ("sequence", "code", "commands")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    COMMANDS_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    code: _containers.RepeatedScalarFieldContainer[int]
+    commands: _containers.RepeatedCompositeFieldContainer[Command]
+    def __init__(self, sequence: _Optional[int] = ..., code: _Optional[_Iterable[int]] = ..., commands: _Optional[_Iterable[_Union[Command, _Mapping]]] = ...) -> None: ...
+
+class Command(_message.Message):
+    __slots__ = ("define", "put", "upload", "read", "publish", "barrier", "mark", "backward", "seed", "forget")
+    DEFINE_FIELD_NUMBER: _ClassVar[int]
+    PUT_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
+    PUBLISH_FIELD_NUMBER: _ClassVar[int]
+    BARRIER_FIELD_NUMBER: _ClassVar[int]
+    MARK_FIELD_NUMBER: _ClassVar[int]
+    BACKWARD_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    FORGET_FIELD_NUMBER: _ClassVar[int]
+    define: Define
+    put: Put
+    upload: UploadTo
+    read: Read
+    publish: Publish
+    barrier: Barrier
+    mark: Mark
+    backward: Backward
+    seed: Seed
+    forget: Forget
+    def __init__(self, define: _Optional[_Union[Define, _Mapping]] = ..., put: _Optional[_Union[Put, _Mapping]] = ..., upload: _Optional[_Union[UploadTo, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., publish: _Optional[_Union[Publish, _Mapping]] = ..., barrier: _Optional[_Union[Barrier, _Mapping]] = ..., mark: _Optional[_Union[Mark, _Mapping]] = ..., backward: _Optional[_Union[Backward, _Mapping]] = ..., seed: _Optional[_Union[Seed, _Mapping]] = ..., forget: _Optional[_Union[Forget, _Mapping]] = ...) -> None: ...
+
+class Context(_message.Message):
+    __slots__ = ("device_type", "device_id")
+    DEVICE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_ID_FIELD_NUMBER: _ClassVar[int]
+    device_type: int
+    device_id: int
+    def __init__(self, device_type: _Optional[int] = ..., device_id: _Optional[int] = ...) -> None: ...
+
+class Define(_message.Message):
+    __slots__ = ("spec_id", "op", "attributes", "inputs", "context")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Attribute
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Attribute, _Mapping]] = ...) -> None: ...
+    SPEC_ID_FIELD_NUMBER: _ClassVar[int]
+    OP_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    spec_id: int
+    op: str
+    attributes: _containers.MessageMap[str, Attribute]
+    inputs: int
+    context: Context
+    def __init__(self, spec_id: _Optional[int] = ..., op: _Optional[str] = ..., attributes: _Optional[_Mapping[str, Attribute]] = ..., inputs: _Optional[int] = ..., context: _Optional[_Union[Context, _Mapping]] = ...) -> None: ...
+
+class Forget(_message.Message):
+    __slots__ = ("spec_ids",)
+    SPEC_IDS_FIELD_NUMBER: _ClassVar[int]
+    spec_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, spec_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Attribute(_message.Message):
+    __slots__ = ("none", "boolean", "integer", "number", "text", "dtype", "tuple")
+    class Tuple(_message.Message):
+        __slots__ = ("items",)
+        ITEMS_FIELD_NUMBER: _ClassVar[int]
+        items: _containers.RepeatedCompositeFieldContainer[Attribute]
+        def __init__(self, items: _Optional[_Iterable[_Union[Attribute, _Mapping]]] = ...) -> None: ...
+    class Nothing(_message.Message):
+        __slots__ = ()
+        def __init__(self) -> None: ...
+    NONE_FIELD_NUMBER: _ClassVar[int]
+    BOOLEAN_FIELD_NUMBER: _ClassVar[int]
+    INTEGER_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    DTYPE_FIELD_NUMBER: _ClassVar[int]
+    TUPLE_FIELD_NUMBER: _ClassVar[int]
+    none: Attribute.Nothing
+    boolean: bool
+    integer: int
+    number: float
+    text: str
+    dtype: int
+    tuple: Attribute.Tuple
+    def __init__(self, none: _Optional[_Union[Attribute.Nothing, _Mapping]] = ..., boolean: bool = ..., integer: _Optional[int] = ..., number: _Optional[float] = ..., text: _Optional[str] = ..., dtype: _Optional[int] = ..., tuple: _Optional[_Union[Attribute.Tuple, _Mapping]] = ...) -> None: ...
+
+class Tensor(_message.Message):
+    __slots__ = ("dtype", "shape", "data")
+    DTYPE_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    dtype: int
+    shape: _containers.RepeatedScalarFieldContainer[int]
+    data: bytes
+    def __init__(self, dtype: _Optional[int] = ..., shape: _Optional[_Iterable[int]] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class Put(_message.Message):
+    __slots__ = ("handle", "context", "tensor", "write")
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    TENSOR_FIELD_NUMBER: _ClassVar[int]
+    WRITE_FIELD_NUMBER: _ClassVar[int]
+    handle: int
+    context: Context
+    tensor: Tensor
+    write: bool
+    def __init__(self, handle: _Optional[int] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., write: bool = ...) -> None: ...
+
+class UploadTo(_message.Message):
+    __slots__ = ("handle", "context", "tensor", "transfer", "write")
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    TENSOR_FIELD_NUMBER: _ClassVar[int]
+    TRANSFER_FIELD_NUMBER: _ClassVar[int]
+    WRITE_FIELD_NUMBER: _ClassVar[int]
+    handle: int
+    context: Context
+    tensor: Tensor
+    transfer: int
+    write: bool
+    def __init__(self, handle: _Optional[int] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., transfer: _Optional[int] = ..., write: bool = ...) -> None: ...
+
+class Read(_message.Message):
+    __slots__ = ("request", "handle", "only_wait")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    ONLY_WAIT_FIELD_NUMBER: _ClassVar[int]
+    request: int
+    handle: int
+    only_wait: bool
+    def __init__(self, request: _Optional[int] = ..., handle: _Optional[int] = ..., only_wait: bool = ...) -> None: ...
+
+class Publish(_message.Message):
+    __slots__ = ("request", "handle", "transfer")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    TRANSFER_FIELD_NUMBER: _ClassVar[int]
+    request: int
+    handle: int
+    transfer: int
+    def __init__(self, request: _Optional[int] = ..., handle: _Optional[int] = ..., transfer: _Optional[int] = ...) -> None: ...
+
+class Barrier(_message.Message):
+    __slots__ = ("request",)
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    request: int
+    def __init__(self, request: _Optional[int] = ...) -> None: ...
+
+class Mark(_message.Message):
+    __slots__ = ("handles", "gradients", "requests")
+    HANDLES_FIELD_NUMBER: _ClassVar[int]
+    GRADIENTS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    handles: _containers.RepeatedScalarFieldContainer[int]
+    gradients: _containers.RepeatedScalarFieldContainer[int]
+    requests: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, handles: _Optional[_Iterable[int]] = ..., gradients: _Optional[_Iterable[int]] = ..., requests: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Backward(_message.Message):
+    __slots__ = ("heads", "head_gradients", "variables", "outputs", "retain_graph", "create_graph", "train_mode", "site")
+    HEADS_FIELD_NUMBER: _ClassVar[int]
+    HEAD_GRADIENTS_FIELD_NUMBER: _ClassVar[int]
+    VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    RETAIN_GRAPH_FIELD_NUMBER: _ClassVar[int]
+    CREATE_GRAPH_FIELD_NUMBER: _ClassVar[int]
+    TRAIN_MODE_FIELD_NUMBER: _ClassVar[int]
+    SITE_FIELD_NUMBER: _ClassVar[int]
+    heads: _containers.RepeatedScalarFieldContainer[int]
+    head_gradients: _containers.RepeatedScalarFieldContainer[int]
+    variables: _containers.RepeatedScalarFieldContainer[int]
+    outputs: _containers.RepeatedScalarFieldContainer[int]
+    retain_graph: bool
+    create_graph: bool
+    train_mode: bool
+    site: int
+    def __init__(self, heads: _Optional[_Iterable[int]] = ..., head_gradients: _Optional[_Iterable[int]] = ..., variables: _Optional[_Iterable[int]] = ..., outputs: _Optional[_Iterable[int]] = ..., retain_graph: bool = ..., create_graph: bool = ..., train_mode: bool = ..., site: _Optional[int] = ...) -> None: ...
+
+class Seed(_message.Message):
+    __slots__ = ("thread", "seed", "for_context")
+    THREAD_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    FOR_CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    thread: int
+    seed: int
+    for_context: bool
+    def __init__(self, thread: _Optional[int] = ..., seed: _Optional[int] = ..., for_context: bool = ...) -> None: ...
+
+class Ping(_message.Message):
+    __slots__ = ("number",)
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    def __init__(self, number: _Optional[int] = ...) -> None: ...
+
+class Goodbye(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Down(_message.Message):
+    __slots__ = ("welcome", "acknowledgement", "reply", "pong", "closed")
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGEMENT_FIELD_NUMBER: _ClassVar[int]
+    REPLY_FIELD_NUMBER: _ClassVar[int]
+    PONG_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_FIELD_NUMBER: _ClassVar[int]
+    welcome: Welcome
+    acknowledgement: Acknowledgement
+    reply: Reply
+    pong: Pong
+    closed: Failure
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., closed: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+
+class Welcome(_message.Message):
+    __slots__ = ("session", "lease_seconds", "applied", "inline_limit", "devices", "server")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    LEASE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_FIELD_NUMBER: _ClassVar[int]
+    INLINE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    DEVICES_FIELD_NUMBER: _ClassVar[int]
+    SERVER_FIELD_NUMBER: _ClassVar[int]
+    session: bytes
+    lease_seconds: float
+    applied: int
+    inline_limit: int
+    devices: _containers.RepeatedCompositeFieldContainer[Device]
+    server: str
+    def __init__(self, session: _Optional[bytes] = ..., lease_seconds: _Optional[float] = ..., applied: _Optional[int] = ..., inline_limit: _Optional[int] = ..., devices: _Optional[_Iterable[_Union[Device, _Mapping]]] = ..., server: _Optional[str] = ...) -> None: ...
+
+class Device(_message.Message):
+    __slots__ = ("context", "name", "memory", "memory_free")
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FREE_FIELD_NUMBER: _ClassVar[int]
+    context: Context
+    name: str
+    memory: int
+    memory_free: int
+    def __init__(self, context: _Optional[_Union[Context, _Mapping]] = ..., name: _Optional[str] = ..., memory: _Optional[int] = ..., memory_free: _Optional[int] = ...) -> None: ...
+
+class Acknowledgement(_message.Message):
+    __slots__ = ("sequence", "live_handles")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LIVE_HANDLES_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    live_handles: int
+    def __init__(self, sequence: _Optional[int] = ..., live_handles: _Optional[int] = ...) -> None: ...
+
+class Reply(_message.Message):
+    __slots__ = ("request", "tensor", "done", "failure")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    TENSOR_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    request: int
+    tensor: Tensor
+    done: bool
+    failure: Failure
+    def __init__(self, request: _Optional[int] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., done: bool = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+
+class Pong(_message.Message):
+    __slots__ = ("number",)
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    def __init__(self, number: _Optional[int] = ...) -> None: ...
+
+class Failure(_message.Message):
+    __slots__ = ("reason", "message", "op", "argument", "got", "expected", "site")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    OP_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENT_FIELD_NUMBER: _ClassVar[int]
+    GOT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    SITE_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    message: str
+    op: str
+    argument: str
+    got: str
+    expected: str
+    site: int
+    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., op: _Optional[str] = ..., argument: _Optional[str] = ..., got: _Optional[str] = ..., expected: _Optional[str] = ..., site: _Optional[int] = ...) -> None: ...
+
+class Chunk(_message.Message):
+    __slots__ = ("transfer", "offset", "data", "last", "checksum")
+    TRANSFER_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    CHECKSUM_FIELD_NUMBER: _ClassVar[int]
+    transfer: int
+    offset: int
+    data: bytes
+    last: bool
+    checksum: int
+    def __init__(self, transfer: _Optional[int] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ..., last: bool = ..., checksum: _Optional[int] = ...) -> None: ...
+
+class Receipt(_message.Message):
+    __slots__ = ("received",)
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    received: int
+    def __init__(self, received: _Optional[int] = ...) -> None: ...
+
+class DownloadRequest(_message.Message):
+    __slots__ = ("transfer", "offset")
+    TRANSFER_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    transfer: int
+    offset: int
+    def __init__(self, transfer: _Optional[int] = ..., offset: _Optional[int] = ...) -> None: ...

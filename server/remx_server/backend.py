@@ -1,0 +1,176 @@
+"""Backends: the array module, memory and synchronisation of one device. The only import of cupy."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from remx_contract.errors import DeviceError
+
+CPU = 1
+GPU = 2
+CPU_PINNED = 3
+CPU_SHARED = 5
+
+Array = Any
+"""A numpy.ndarray or a cupy.ndarray."""
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """A device as the handshake tells of it; memory in bytes."""
+
+    device_type: int
+    device_id: int
+    name: str
+    memory: int
+    memory_free: int
+
+
+class Backend:
+    """Host memory and NumPy.
+
+    Attributes
+    ----------
+    xp : module
+        The array module that kernels get: numpy here, cupy on a GPU.
+    ndarray : type
+    """
+
+    xp: ModuleType = np
+    ndarray: type = np.ndarray
+    device_type = CPU
+    device_id = 0
+
+    def from_host(self, array: np.ndarray[Any, Any]) -> Array:
+        """The array on this device; may be the very array given."""
+        return array
+
+    def to_host(self, array: Array) -> np.ndarray[Any, Any]:
+        """The array in host memory; may be the very array given."""
+        return array
+
+    def copy_from(self, array: Array, other: Backend) -> Array:
+        """A copy, on this device, of an array that lives on another backend's device."""
+        return self.from_host(np.array(other.to_host(array), order="C"))
+
+    def activate(self) -> None:
+        """Make the device current for the calling thread."""
+
+    def synchronize(self) -> None:
+        """Wait until the device has done what was asked of it; errors of asynchronous kernels raise here."""
+
+    def empty_cache(self) -> None:
+        """Give unused memory back to the device."""
+
+    def info(self) -> DeviceInfo:
+        """What the handshake tells of the device."""
+        total, free = _host_memory()
+        return DeviceInfo(CPU, 0, platform.processor() or platform.machine(), total, free)
+
+
+class CupyBackend(Backend):
+    """One GPU and CuPy."""
+
+    device_type = GPU
+
+    def __init__(self, device_id: int) -> None:
+        import cupy
+
+        self.xp = cupy
+        self.ndarray = cupy.ndarray
+        self.device_id = device_id
+        self.device = cupy.cuda.Device(device_id)
+
+    def from_host(self, array: np.ndarray[Any, Any]) -> Array:
+        """The array on this device; may be the very array given."""
+        return self.xp.asarray(array)
+
+    def to_host(self, array: Array) -> np.ndarray[Any, Any]:
+        """The array in host memory."""
+        host: np.ndarray[Any, Any] = self.xp.asnumpy(array)
+        return host
+
+    def copy_from(self, array: Array, other: Backend) -> Array:
+        """A copy, on this device, of an array that lives on another backend's device."""
+        if isinstance(other, CupyBackend):
+            return self.xp.array(array)
+        return self.xp.asarray(array)
+
+    def activate(self) -> None:
+        """Make the device current for the calling thread."""
+        self.device.use()
+
+    def synchronize(self) -> None:
+        """Wait until the device has done what was asked of it; errors of asynchronous kernels raise here."""
+        self.device.synchronize()
+
+    def empty_cache(self) -> None:
+        """Give unused memory back to the device."""
+        self.xp.get_default_memory_pool().free_all_blocks()
+
+    def info(self) -> DeviceInfo:
+        """What the handshake tells of the device."""
+        name = self.xp.cuda.runtime.getDeviceProperties(self.device_id)["name"]
+        free, total = self.device.mem_info
+        return DeviceInfo(GPU, self.device_id, name.decode() if isinstance(name, bytes) else str(name), total, free)
+
+
+def _host_memory() -> tuple[int, int]:
+    """Total and available bytes of host memory; zeros where the system does not say."""
+    try:
+        with open("/proc/meminfo") as lines:
+            fields = dict(line.split(":", 1) for line in lines)
+        return tuple(int(fields[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))  # type: ignore[return-value]
+    except (OSError, KeyError, ValueError):
+        return 0, 0
+
+
+def find_gpus() -> list[CupyBackend]:
+    """The GPUs that CuPy can use; none where CuPy is not installed or finds no driver."""
+    try:
+        import cupy
+
+        return [CupyBackend(index) for index in range(cupy.cuda.runtime.getDeviceCount())]
+    except Exception:
+        # CuPy raises its own classes for a missing driver, ImportError for missing libraries: all mean no GPU.
+        return []
+
+
+class Devices:
+    """The backends of a server, by MXNet context.
+
+    Parameters
+    ----------
+    choice : {"auto", "cpu", "gpu"}
+        ``cpu`` uses no GPU, ``gpu`` insists on one.
+
+    Raises
+    ------
+    DeviceError
+        For ``gpu`` where there is none.
+    """
+
+    def __init__(self, choice: str = "auto") -> None:
+        self.cpu = Backend()
+        self.gpus: list[CupyBackend] = [] if choice == "cpu" else find_gpus()
+        if choice == "gpu" and not self.gpus:
+            raise DeviceError("--device gpu: CuPy finds no GPU (install remx[cuda12] and an NVIDIA driver)")
+
+    def find(self, device_type: int, device_id: int) -> Backend:
+        """The backend of an MXNet context; all CPU contexts share one. DeviceError for a GPU that is not there."""
+        if device_type in (CPU, CPU_PINNED, CPU_SHARED, 0):
+            return self.cpu
+        if device_type == GPU and device_id < len(self.gpus):
+            return self.gpus[device_id]
+        names = ", ".join(["cpu", *(f"gpu({gpu.device_id})" for gpu in self.gpus)])
+        got = f"gpu({device_id})" if device_type == GPU else f"device type {device_type}"
+        raise DeviceError(argument="ctx", got=got, expected=f"a device of this server: {names}")
+
+    def infos(self) -> list[DeviceInfo]:
+        """All devices, the host first."""
+        return [self.cpu.info(), *(gpu.info() for gpu in self.gpus)]

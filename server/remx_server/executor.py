@@ -1,0 +1,381 @@
+"""The executor: the only caller of kernels. It runs one session's ops in order, on one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from remx_contract import codec
+from remx_contract.attributes import FLOAT
+from remx_contract.catalogue import find
+from remx_contract.errors import (
+    HandleError,
+    InPlaceRecordedError,
+    KernelError,
+    MXNetError,
+    OutOfMemoryError,
+    OutOfRangeError,
+    ShapeError,
+    ValueRangeError,
+)
+from remx_contract.infer import check_arity, infer
+from remx_contract.op import Attrs, Op
+from remx_contract.spec import TensorSpec
+
+from . import tape
+from .backend import Array, Backend, Devices
+from .registry import CURRENT, KERNELS, Kernel
+from .tape import Leaf, Node
+from .value import Failure, Value, mark_written
+
+MAX_CACHED_PLANS: Final = 4096
+"""How many inferences (of one spec) and specs (of gradient rules) are kept before the cache starts anew."""
+
+RECORDING: Final = codec.RECORDING
+TRAINING: Final = codec.TRAINING
+WRITING: Final = codec.WRITING
+
+
+class Plan:
+    """What is known of an op once its input specs are: output specs and the bound kernel."""
+
+    __slots__ = ("calls", "out_specs")
+
+    def __init__(self, out_specs: tuple[TensorSpec, ...]) -> None:
+        self.out_specs = out_specs
+        self.calls: dict[tuple[Backend, bool], Callable[..., Any]] = {}
+
+
+class OpSpec:
+    """An op with its attributes, parsed and checked once.
+
+    Attributes
+    ----------
+    op : Op
+    kernel : Kernel
+    attrs : Attrs
+    inputs, words, outputs : int
+        How many input handles, per-call words and output handles an invoke carries.
+    backend : Backend or None
+        Where the outputs go; None for the first input's device.
+    """
+
+    __slots__ = (
+        "attrs",
+        "backend",
+        "decoders",
+        "fast",
+        "inputs",
+        "kernel",
+        "length",
+        "op",
+        "outputs",
+        "plans",
+        "random",
+        "words",
+    )
+
+    def __init__(self, op: Op, attrs: Attrs, inputs: int, backend: Backend | None) -> None:
+        check_arity(op, inputs, attrs)
+        self.op = op
+        self.kernel: Kernel = KERNELS[op.name]
+        self.attrs = attrs
+        self.inputs = inputs
+        self.backend = backend
+        self.random = op.random
+        self.decoders = [
+            (attr.name, codec.word_to_float if attr.type is FLOAT else codec.word_to_int) for attr in op.per_call
+        ]
+        self.words = len(self.decoders) + self.random
+        self.outputs = op.output_count(attrs)
+        self.length = 2 + inputs + self.words + self.outputs
+        self.plans: dict[tuple[TensorSpec, ...], Plan] = {}
+
+    def plan(self, key: tuple[TensorSpec, ...]) -> Plan:
+        """The plan for these input specs; raises what inference raises."""
+        made = Plan(infer(self.op, key, self.attrs))
+        if len(self.plans) >= MAX_CACHED_PLANS:
+            self.plans.clear()
+        self.plans[key] = made
+        return made
+
+
+class Executor:
+    """Runs ops and backward passes on values.
+
+    Parameters
+    ----------
+    devices : Devices
+    random_of : callable
+        From a client thread's number to its RandomState.
+    """
+
+    def __init__(self, devices: Devices, random_of: Callable[[int], Any]) -> None:
+        self.devices = devices
+        self.random_of = random_of
+        self.several_devices = bool(devices.gpus)
+        self.mode = 0
+        self.rank = 0
+        self.active: Backend = devices.cpu
+        self._rule_specs: dict[Any, OpSpec] = {}
+
+    # Running one op.
+
+    def run(
+        self,
+        spec: OpSpec,
+        values: Sequence[Value],
+        per_call: dict[str, Any],
+        mode: int,
+        site: int,
+        targets: Sequence[Value] | None = None,
+    ) -> list[Value]:
+        """Run an op on healthy values.
+
+        Parameters
+        ----------
+        spec : OpSpec
+        values : sequence of Value
+            None of them failed.
+        per_call : dict
+            Per-call attributes, and ``random`` for an op that draws.
+        mode : int
+            RECORDING and TRAINING bits.
+        site : int
+        targets : sequence of Value, optional
+            Write the outputs into these instead of returning new values.
+
+        Returns
+        -------
+        list of Value
+            The outputs, hidden ones left out.
+
+        Raises
+        ------
+        MXNetError
+            Whatever inference or the kernel raised, named and classed.
+        """
+        key = tuple([value.spec for value in values])
+        plan = spec.plans.get(key) or spec.plan(key)
+        backend = spec.backend or (values[0].backend if values else self.devices.cpu)
+        if self.several_devices:
+            values = self._gather(values, backend)
+        training = bool(mode & TRAINING)
+        call = plan.calls.get((backend, training))
+        if call is None:
+            call = spec.kernel.bind(backend.xp, spec.attrs, training, plan.out_specs)
+            plan.calls[backend, training] = call
+        arrays = [value.data for value in values]
+        into = None
+        if targets is not None and spec.kernel.ufunc and not mode & RECORDING:
+            into = self._ufunc_target(plan, targets, backend)
+        try:
+            if into is not None:
+                results: Any = call(*arrays, out=into)
+            elif per_call:
+                results = call(*arrays, **per_call)
+            else:
+                results = call(*arrays)
+        except Exception as error:
+            raise classify(error, spec.op.name) from error
+        if results.__class__ is not tuple:
+            results = (results,)
+        if into is not None:
+            mark_written(targets[0])  # type: ignore[index]
+            return list(targets)  # type: ignore[arg-type]
+        outputs = self._wrap(spec, plan, results, backend)
+        if spec.op.view:
+            outputs[0].base = values[0].base or values[0]
+        for index in spec.op.mutates:
+            mark_written(values[index])
+        if mode & RECORDING:
+            for value in values:
+                if value.producer is not None:
+                    self.rank += 1
+                    Node(spec, per_call, values, outputs, self.rank, training, site)
+                    break
+        if spec.op.hidden:
+            outputs = outputs[: spec.outputs]
+        if targets is not None:
+            for value, target in zip(outputs, targets, strict=True):
+                self.write(target, value, mode)
+            return list(targets)
+        return outputs
+
+    def _wrap(self, spec: OpSpec, plan: Plan, results: tuple[Any, ...], backend: Backend) -> list[Value]:
+        outputs = []
+        ndarray = backend.ndarray
+        for result, out_spec in zip(results, plan.out_specs, strict=True):
+            if result.__class__ is not ndarray:
+                # A ufunc on 0-d arrays gives NumPy scalars.
+                result = backend.xp.asarray(result)
+            if result.dtype != out_spec.dtype or result.shape != out_spec.shape:
+                raise KernelError(
+                    op=spec.op.name,
+                    got=f"{result.dtype.name}{list(result.shape)} from its kernel",
+                    expected=f"{out_spec} as its rules say",
+                )
+            outputs.append(Value(result, out_spec, backend))
+        return outputs
+
+    @staticmethod
+    def _ufunc_target(plan: Plan, targets: Sequence[Value], backend: Backend) -> Array | None:
+        """The array a ufunc can write straight into, where the only target fits."""
+        target = targets[0]
+        if len(targets) == 1 and target.spec is plan.out_specs[0] and target.backend is backend:
+            return target.data
+        return None
+
+    def _gather(self, values: Sequence[Value], backend: Backend) -> Sequence[Value]:
+        """The values on one device; MXNet takes mixed CPU contexts, and here mixed devices are copied over too."""
+        if backend is not self.active:
+            backend.activate()
+            self.active = backend
+        if all(value.backend is backend for value in values):
+            return values
+        return [
+            value
+            if value.backend is backend
+            else Value(backend.copy_from(value.data, value.backend), value.spec, backend, value.producer, value.index)
+            for value in values
+        ]
+
+    def write(self, target: Value, source: Value, mode: int) -> None:
+        """Write a value into an existing one's memory (`out=`, `x[:] = y`).
+
+        Raises
+        ------
+        InPlaceRecordedError
+            While recording, if the target is part of the recorded computation.
+        ShapeError
+        """
+        if target.spec.shape != source.spec.shape:
+            raise ShapeError(argument="out", got=f"{target.spec}", expected=f"{source.spec}")
+        if mode & RECORDING and target.producer is not None:
+            raise InPlaceRecordedError(
+                "an array of a recorded computation cannot be written in place while recording"
+            )
+        if target.failure is not None or target.data is None:
+            self._heal(target, source)
+        else:
+            data = source.data
+            if source.backend is not target.backend:
+                data = target.backend.copy_from(data, source.backend)
+            target.data[...] = data
+            mark_written(target)
+        if mode & RECORDING:
+            target.producer = source.producer
+            target.index = source.index
+
+    @staticmethod
+    def _heal(target: Value, source: Value) -> None:
+        """A full write gives a failed value new memory; what shared the old memory stays failed."""
+        data = target.backend.copy_from(source.data, source.backend)
+        target.data = data.astype(target.spec.dtype)
+        target.failure = None
+        target.base = None
+
+    # Running the ops of gradient rules.
+
+    def apply(self, kernel: Kernel, values: Sequence[Value], attrs: dict[str, Any]) -> Any:
+        """Run an op for a gradient rule: one value, or a list where the op has several outputs."""
+        op = kernel.op
+        per_call = {name: attrs[name] for name in attrs if op.attr_of[name].per_call} if op.per_call else {}
+        backend = None
+        key = (kernel, len(values), *[item for item in attrs.items() if item[0] not in per_call])
+        spec = self._rule_specs.get(key)
+        if spec is None:
+            parsed = op.parse(attrs)
+            spec = OpSpec(op, parsed, len(values), backend)
+            if len(self._rule_specs) >= MAX_CACHED_PLANS:
+                self._rule_specs.clear()
+            self._rule_specs[key] = spec
+        for attr in op.per_call:
+            per_call.setdefault(attr.name, attr.default)
+        outputs = self.run(spec, values, per_call, self.mode, 0)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def zeros(self, spec: TensorSpec, backend: Backend) -> Value:
+        """A new value of zeros."""
+        return Value(backend.xp.zeros(spec.shape, spec.dtype), spec, backend)
+
+    def ones(self, spec: TensorSpec, backend: Backend) -> Value:
+        """A new value of ones."""
+        return Value(backend.xp.ones(spec.shape, spec.dtype), spec, backend)
+
+    # The tape.
+
+    def mark(self, value: Value, gradient: Value | None, request: int) -> None:
+        """Make a value a variable with a gradient, or with request NULL not one any more."""
+        if request == tape.NULL or gradient is None:
+            value.producer = None
+        elif request not in (tape.WRITE, tape.ADD):
+            raise HandleError(argument="grad_req", got=f"code {request}", expected="0 null, 1 write or 3 add")
+        elif gradient.spec is not value.spec:
+            raise ShapeError(argument="gradients", got=f"{gradient.spec}", expected=f"{value.spec}")
+        else:
+            value.producer = Leaf(gradient, request)
+        value.index = 0
+
+    def deliver(self, leaf: Leaf, gradient: Value) -> None:
+        """Leave the gradient that arrived at a leaf where the leaf wants it."""
+        place = leaf.gradient
+        if leaf.request == tape.ADD and place.failure is None:
+            gradient = KERNELS["elemwise_add"](place, gradient)
+        producer, index = gradient.producer, gradient.index
+        self.write(place, gradient, 0)
+        if self.mode & RECORDING:
+            place.producer, place.index = producer, index
+
+    def backward(
+        self,
+        heads: Sequence[Value],
+        head_gradients: Sequence[Value | None],
+        variables: Sequence[Value] | None,
+        *,
+        retain_graph: bool,
+        create_graph: bool,
+        train_mode: bool,
+    ) -> list[Value]:
+        """A backward pass from start to end; see :func:`tape.backward`."""
+        self.mode = (RECORDING if create_graph else 0) | (TRAINING if train_mode else 0)
+        CURRENT.executor = self
+        steps = tape.backward(self, heads, head_gradients, variables, retain_graph=retain_graph or create_graph)
+        try:
+            while True:
+                next(steps)
+        except StopIteration as end:
+            gradients: list[Value] = end.value
+            return gradients
+        finally:
+            CURRENT.executor = None
+            self.mode = 0
+
+
+def classify(error: Exception, op: str) -> MXNetError:
+    """The error of remx for whatever a kernel raised."""
+    if isinstance(error, MXNetError):
+        return error.named(op)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return OutOfMemoryError(str(error) or "no memory for the result", op=op)
+    if isinstance(error, IndexError):
+        return OutOfRangeError(str(error), op=op)
+    if isinstance(error, (ValueError, ZeroDivisionError)):
+        return ValueRangeError(str(error), op=op)
+    return KernelError(f"{type(error).__name__}: {error}", op=op)
+
+
+def make_spec(name: str, given: dict[str, Any], inputs: int, backend: Backend | None) -> OpSpec:
+    """The OpSpec of a Define command; raises what parsing raises."""
+    op = find(name)
+    return OpSpec(op, op.parse(given), inputs, backend)
+
+
+def poison(spec: OpSpec, values: Sequence[Value | None], failure: Failure, backend: Backend) -> list[Value]:
+    """Failed outputs for an op that could not run."""
+    out_specs: Sequence[TensorSpec | None]
+    try:
+        out_specs = infer(spec.op, [value.spec for value in values if value is not None], spec.attrs)
+    except MXNetError:
+        out_specs = [None] * (spec.outputs + spec.op.hidden)
+    return [Value.failed(failure, out_spec, backend) for out_spec in out_specs[: spec.outputs]]

@@ -1,0 +1,27 @@
+"""The random states of a session: one for each of its client's threads, as in MXNet."""
+
+from __future__ import annotations
+
+from .random_state import RandomState
+
+
+class RandomStreams:
+    """Thread number -> RandomState, made when first used; an unseeded one behaves as seed 0."""
+
+    def __init__(self) -> None:
+        self._states: dict[int, RandomState] = {}
+
+    def of_thread(self, thread: int) -> RandomState:
+        """The state of the client's thread of that number."""
+        state = self._states.get(thread)
+        if state is None:
+            state = self._states[thread] = RandomState()
+        return state
+
+    def seed(self, thread: int, seed: int, *, for_context: bool) -> None:
+        """Seed one thread's state, as ``mx.random.seed`` with or without a context."""
+        state = self.of_thread(thread)
+        if for_context:
+            state.seed_context(seed)
+        else:
+            state.seed(seed)

@@ -1,0 +1,114 @@
+"""The gRPC edge: messages in, messages out, errors to status. It decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from remx_contract.codec import read_chunk
+from remx_contract.errors import InternalError, MXNetError, TransferError
+from remx_contract.status import CODE_OF, DOMAIN, clip
+from remx_contract.v1 import stream_pb2
+
+from .log import log
+from .service import Service
+
+SERVICE_NAME = "remx.v1.Remx"
+
+
+def handlers(service: Service) -> grpc.GenericRpcHandler:
+    """The handlers of the Remx service. The byte streams carry raw bytes, which codec.py reads and writes."""
+    edge = _Edge(service)
+    return grpc.method_handlers_generic_handler(
+        SERVICE_NAME,
+        {
+            "Session": grpc.stream_stream_rpc_method_handler(
+                edge.session,
+                request_deserializer=stream_pb2.Up.FromString,
+                response_serializer=stream_pb2.Down.SerializeToString,
+            ),
+            "Upload": grpc.stream_unary_rpc_method_handler(
+                edge.upload, response_serializer=stream_pb2.Receipt.SerializeToString
+            ),
+            "Download": grpc.unary_stream_rpc_method_handler(
+                edge.download, request_deserializer=stream_pb2.DownloadRequest.FromString
+            ),
+        },
+    )
+
+
+class _Edge:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def session(
+        self, requests: Iterator[stream_pb2.Up], context: grpc.ServicerContext
+    ) -> Iterator[stream_pb2.Down]:
+        yield from self._service.stream(requests)
+
+    def upload(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> stream_pb2.Receipt:
+        return _guard(context, lambda: self._upload(requests, context))
+
+    def _upload(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> stream_pb2.Receipt:
+        transfers = self._service.session_of(_metadata(context, "remx-session-bin")).transfers
+        transfer = None
+        received = 0
+        complete = False
+        try:
+            for raw in requests:
+                transfer, _, _, checksum = read_chunk(raw)
+                received = transfers.receive(raw)
+                complete = complete or checksum is not None
+        finally:
+            if transfer is not None and not complete:
+                transfers.abandon(transfer)
+        if not complete:
+            raise TransferError("the upload ended without its last chunk")
+        return stream_pb2.Receipt(received=received)
+
+    def download(
+        self, request: stream_pb2.DownloadRequest, context: grpc.ServicerContext
+    ) -> Iterator[bytes]:
+        session = _guard(context, lambda: self._service.session_of(_metadata(context, "remx-session-bin")))
+        chunks = session.transfers.send(request.transfer, request.offset)
+        while (chunk := _guard(context, lambda: next(chunks, None))) is not None:
+            yield chunk
+
+
+def _guard(context: grpc.ServicerContext, function: Callable[[], Any]) -> Any:
+    """Call ``function``; its errors end the call with a status that says the reason."""
+    try:
+        return function()
+    except MXNetError as error:
+        abort(context, error)
+    except Exception as error:
+        if not context.is_active():
+            raise
+        log.exception("call failed")
+        abort(context, InternalError(f"{type(error).__name__}: {error}"))
+
+
+def _metadata(context: grpc.ServicerContext, key: str) -> Any:
+    return dict(context.invocation_metadata()).get(key, b"" if key.endswith("-bin") else "")
+
+
+def to_status(error: MXNetError) -> status_pb2.Status:
+    """An error as google.rpc.Status with one ErrorInfo."""
+    detail = any_pb2.Any()
+    metadata = {
+        name: clip(value, 512)
+        for name in ("op", "argument", "got", "expected")
+        if (value := getattr(error, name))
+    }
+    detail.Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata))
+    return status_pb2.Status(code=CODE_OF[type(error)], message=clip(str(error)), details=[detail])
+
+
+def abort(context: grpc.ServicerContext, error: MXNetError) -> None:
+    """End a call with the error's status."""
+    context.abort_with_status(rpc_status.to_status(to_status(error)))

@@ -1,0 +1,155 @@
+"""Make random.npz: what MXNet 1.9.1's CPU generator draws. Run with a Python that has MXNet 1.9.1.
+
+The file holds ``scripts``, JSON: a list of scripts, each a list of calls ``[name, arguments]`` made in a thread of its
+own, whose random state is therefore fresh. The result of call ``c`` of script ``s`` is the array ``s.c``; a long
+one is kept as its first and last samples, ``s.c.ends``, and the SHA-256 of its bytes, ``s.c.sha256``.
+"""
+
+import hashlib
+import json
+import pathlib
+import threading
+
+import mxnet as mx
+import numpy as np
+
+LONG = 300
+ENDS = 32
+
+
+def draw(name, arguments):
+    """Make one call; return what it draws, or None for a call that seeds."""
+    internal = mx.nd._internal
+    a = dict(arguments)
+    if name == "seed":
+        return mx.random.seed(a["seed"])
+    if name == "seed_context":
+        return mx.random.seed(a["seed"], ctx=mx.cpu())
+    if name == "shuffle_order":
+        return mx.nd.random.shuffle(mx.nd.arange(a["n"])).asnumpy().astype(np.int32)
+    if name == "shuffle_rows_order":
+        rows = mx.nd.random.shuffle(mx.nd.arange(2 * a["n"]).reshape((a["n"], 2))).asnumpy()
+        return (rows[:, 0] / 2).astype(np.int32)
+    if name == "multinomial":
+        probabilities = mx.nd.array(a["probabilities"])
+        return mx.nd.random.multinomial(probabilities, shape=(a["size"],)).asnumpy()
+    if name == "keep_mask":
+        return kept(a["p"], a["shape"], a["dtype"])
+    a["shape"] = tuple(a["shape"])
+    return getattr(internal, "_random_" + name)(**a).asnumpy()
+
+
+def kept(p, shape, dtype):
+    """The elements that Dropout keeps of ones of `shape`, broadcast over an axis added in the middle."""
+    axis = len(shape) // 2
+    data = mx.nd.ones((*shape[:axis], 3, *shape[axis:]), dtype=dtype)
+    with mx.autograd.record():
+        dropped = mx.nd.Dropout(data, p=p, axes=(axis,)).asnumpy() != 0
+    same = np.moveaxis(dropped, axis, 0)
+    assert (same == same[0]).all()
+    return same[0]
+
+
+def flat(name, size, *values):
+    """A call that draws `size` samples in one axis."""
+    names = {
+        "uniform": ("low", "high"),
+        "normal": ("loc", "scale"),
+        "exponential": ("lam",),
+        "randint": ("low", "high"),
+    }
+    *parameters, dtype = values
+    return [name, {**dict(zip(names[name], parameters)), "shape": [size], "dtype": dtype}]
+
+
+def scripts():
+    """All that is drawn, as lists of calls."""
+    for seed in (0, 1, 42, 4000):
+        seeding = ["seed", {"seed": seed}]
+        for size in (1, 63, 64, 65, 1000, 70000, 300000):
+            yield [
+                seeding,
+                flat("uniform", size, 0.0, 1.0, "float32"),
+                flat("normal", size, 0.0, 1.0, "float32"),
+                flat("uniform", size, 0.1, 0.7, "float64"),
+                flat("uniform", size, -3.1, 5.3, "float16"),
+                flat("normal", size, 0.3, 1.7, "float32"),
+                flat("normal", size, 0.3, 1.7, "float16"),
+                flat("exponential", size, 0.3, "float32"),
+                flat("randint", size, -7, 2**31 - 1, "int32"),
+                flat("normal", size, 0.3, 1.7, "float64"),
+                flat("exponential", size, 3.1, "float64"),
+                flat("exponential", size, 3.1, "float16"),
+                flat("randint", size, -(2**40), 2**61, "int64"),
+                ["keep_mask", {"p": 0.3, "shape": [size], "dtype": "float32"}],
+                ["keep_mask", {"p": 0.6, "shape": [size], "dtype": "float64"}],
+                flat("uniform", size, -0.07, 0.07, "float32"),
+            ]
+        yield [
+            seeding,
+            *(
+                flat("normal", size, 0.0, 0.01, "float32")
+                for size in (5, 70000, 1, 130, 2048, 1, 64 * 1024, 100)
+            ),
+            *(flat("uniform", size, 0.0, 2.0, "float32") for size in (3, 1025 * 64, 7)),
+            ["normal", {"loc": 0.0, "scale": 1.0, "shape": [3, 40, 5], "dtype": "float32"}],
+            ["keep_mask", {"p": 0.4, "shape": [30, 40], "dtype": "float16"}],
+            ["shuffle_order", {"n": 10000}],
+            flat("uniform", 200, 0.0, 2.0, "float32"),
+            ["shuffle_rows_order", {"n": 5000}],
+            ["multinomial", {"probabilities": [[0.1, 0.2, 0.3, 0.4], [0.7, 0.1, 0.1, 0.1]], "size": 100}],
+            ["shuffle_order", {"n": 300000}],
+            ["multinomial", {"probabilities": [[0.05] * 20], "size": 2000}],
+        ]
+    yield [
+        flat("uniform", 100, 0.0, 1.0, "float32"),
+        flat("normal", 100, 0.0, 1.0, "float32"),
+        ["shuffle_order", {"n": 50}],
+    ]
+    for seed in (-1, 2**31 - 1, 2**31, 2**32, 2**32 + 5, -(2**31), 2**40 + 3, 2**64 + 7):
+        yield [
+            ["seed", {"seed": seed}],
+            flat("uniform", 130, 0.0, 1.0, "float32"),
+            ["shuffle_order", {"n": 50}],
+            ["seed_context", {"seed": seed}],
+            flat("uniform", 130, 0.0, 1.0, "float32"),
+            ["shuffle_order", {"n": 50}],
+        ]
+    # A call so large that a lane's share is drawn in several pieces.
+    yield [
+        ["seed", {"seed": 7}],
+        flat("normal", 3_000_000, 0.0, 1.0, "float32"),
+        flat("normal", 70, 0.0, 1.0, "float32"),
+    ]
+
+
+def run(script, results):
+    """Make the calls of one script; meant for a thread of its own."""
+    results += [draw(*call) for call in script]
+
+
+def main():
+    """Write random.npz beside this file."""
+    everything = list(scripts())
+    arrays = {"scripts": np.array(json.dumps(everything))}
+    for s, script in enumerate(everything):
+        results = []
+        thread = threading.Thread(target=run, args=(script, results))
+        thread.start()
+        thread.join()
+        assert len(results) == len(script), script
+        for c, result in enumerate(results):
+            if result is None:
+                continue
+            if result.size <= LONG:
+                arrays[f"{s}.{c}"] = result
+                continue
+            samples = result.ravel()
+            arrays[f"{s}.{c}.ends"] = np.concatenate([samples[:ENDS], samples[-ENDS:]])
+            digest = hashlib.sha256(samples.tobytes()).digest()
+            arrays[f"{s}.{c}.sha256"] = np.frombuffer(digest, np.uint8)
+    np.savez_compressed(pathlib.Path(__file__).with_name("random.npz"), **arrays)
+
+
+if __name__ == "__main__":
+    main()

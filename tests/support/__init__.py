@@ -1,0 +1,1 @@
+"""What the test suites share: the op samples, their golden vectors and the tolerances."""

@@ -1,0 +1,85 @@
+"""Runs ops of the catalogue straight through the server's executor, without a wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+import remx_server.ops  # noqa: F401 - registers the kernels
+from remx_contract import codec
+from remx_contract.catalogue import find
+from remx_contract.spec import TensorSpec
+from remx_server.backend import Backend, Devices
+from remx_server.executor import Executor, OpSpec
+from remx_server.random_state import RandomState
+from remx_server.tape import Leaf
+from remx_server.value import Value
+
+Array = np.ndarray[Any, Any]
+
+
+class Runner:
+    """An executor with values made from NumPy arrays.
+
+    Parameters
+    ----------
+    device : {"cpu", "gpu"}
+    training : bool
+        The mode ops run in.
+    """
+
+    def __init__(self, device: str = "cpu", *, training: bool = False) -> None:
+        devices = Devices("cpu" if device == "cpu" else "gpu")
+        self.backend: Backend = devices.cpu if device == "cpu" else devices.gpus[0]
+        self.random = RandomState()
+        self.executor = Executor(devices, lambda thread: self.random)
+        self.mode = codec.TRAINING if training else 0
+
+    def value(self, array: Array) -> Value:
+        """A value of an array."""
+        copied = np.array(array, order="C")
+        return Value(self.backend.from_host(copied), TensorSpec.of(copied.shape, copied.dtype), self.backend)
+
+    def variable(self, array: Array) -> Value:
+        """A value that gradients are asked of."""
+        value = self.value(array)
+        value.producer = Leaf(self.executor.zeros(value.spec, self.backend), 1)
+        return value
+
+    def host(self, value: Value) -> Array:
+        """The array of a value."""
+        return np.array(self.backend.to_host(value.data))
+
+    def apply(self, name: str, values: Sequence[Value], attrs: Mapping[str, object] = {}) -> list[Value]:  # noqa: B006
+        """The outputs of an op on values, recorded where one of them is tracked."""
+        op = find(name)
+        parsed = op.parse(attrs)
+        per_call: dict[str, Any] = {attr.name: parsed[attr.name] for attr in op.per_call}
+        if op.random:
+            per_call["random"] = self.random
+        spec = OpSpec(op, parsed, len(values), None if values else self.backend)
+        return self.executor.run(spec, values, per_call, self.mode | codec.RECORDING, 0)
+
+    def call(self, name: str, arrays: Sequence[Array], attrs: Mapping[str, object] = {}) -> list[Array]:  # noqa: B006
+        """The outputs of an op on arrays."""
+        return [self.host(value) for value in self.apply(name, [self.value(array) for array in arrays], attrs)]
+
+    def gradients(
+        self,
+        heads: Sequence[Value],
+        head_gradients: Sequence[Array | None],
+        variables: Sequence[Value],
+        *,
+        create_graph: bool = False,
+    ) -> list[Value]:
+        """The gradients of variables, as ``autograd.grad`` gives them."""
+        return self.executor.backward(
+            heads,
+            [None if array is None else self.value(array) for array in head_gradients],
+            variables,
+            retain_graph=True,
+            create_graph=create_graph,
+            train_mode=bool(self.mode & codec.TRAINING),
+        )
