@@ -1,7 +1,7 @@
 """Many ``mt19937`` generators advanced together by whole-array operations.
 
-An ``mt19937`` is a linear recurrence over its last 624 words that does not care where a block of 624 starts, so a
-row of words per generator can be extended to the right for all rows at once, however far each has come.
+An ``mt19937`` is a linear recurrence over its last 624 words that does not care where a block of 624 starts,
+so a row of words per generator can be extended to the right for all rows at once, however far each has come.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class Lanes:
         self.first_seed = first_seed & WORD_MASK
         self.count = count
         self._live = 0
-        # Row i holds the next 624 state words of lane i. Rows of lanes not in use are never touched, so they cost
-        # address space only.
+        # Row i holds the next 624 state words of lane i. Rows of lanes not in use are never touched, so they
+        # cost address space only.
         self._next: Words = np.empty((count, _STATE_WORDS), dtype=np.uint32)
         self._seeder: tuple[np.random.RandomState, np.random.MT19937] | None = None
 
@@ -91,7 +91,7 @@ class Lanes:
         Returns
         -------
         ndarray of uint32, shape (stop - start, words + 624)
-            The first `words` columns, tempered, are the lanes' next outputs. The others are there for `advance`.
+            The first `words` columns, tempered, are the lanes' next outputs. The others are for `advance`.
         """
         self._seed_up_to(stop)
         total = words + _STATE_WORDS
@@ -140,7 +140,7 @@ class Lanes:
         legacy, generator = self._seeder
         outputs: Words = np.empty((stop - self._live, _STATE_WORDS), dtype=np.uint32)
         for row, lane in enumerate(range(self._live, stop)):
-            # Seeding a number reproduces the reference initialisation, as std::mt19937 does. Reading 624 outputs and
+            # Seeding with a number is the reference initialisation, as in std::mt19937. Reading outputs and
             # inverting them is many times faster than asking NumPy for the state.
             legacy.seed((self.first_seed + lane) & WORD_MASK)
             outputs[row] = generator.random_raw(_STATE_WORDS)
@@ -157,15 +157,10 @@ class Lanes:
     def setstate(self, state: dict[str, NDArray[Any]]) -> None:
         """Go back to what `getstate` returned."""
         words = np.asarray(state["words"])
-        if (
-            words.dtype != np.uint32
-            or words.ndim != 2
-            or words.shape[1] != _STATE_WORDS
-            or len(words) > self.count
-        ):
+        if words.dtype != np.uint32 or words.shape[1:] != (_STATE_WORDS,) or len(words) > self.count:
             raise ValueError(
-                f"words must be uint32 of shape (lanes <= {self.count}, {_STATE_WORDS}), "
-                f"got {words.dtype} of shape {words.shape}"
+                f"words must be uint32 of shape (at most {self.count}, {_STATE_WORDS}), "
+                f"not {words.dtype} of shape {words.shape}"
             )
         self.reseed(int(state["first_seed"]))
         self._live = len(words)

@@ -1,8 +1,8 @@
 """The random generator of MXNet 1.9.1's CPU, bit for bit, in NumPy.
 
 MXNet draws its samples from 1024 independent ``mt19937`` lanes: a call for ``n`` samples is cut into runs of
-consecutive samples, run ``i`` is drawn in order from lane ``i``, and the lanes keep their place between calls.
-A further single ``mt19937`` serves shuffling and the multinomial. What is drawn from a lane follows
+consecutive samples, run ``i`` is drawn in order from lane ``i``, and the lanes keep their place between
+calls. A further single ``mt19937`` serves shuffling and the multinomial. What is drawn from a lane follows
 libstdc++ of GCC 4.8 (``uniform_real_distribution``, ``normal_distribution``, ``uniform_int_distribution``),
 because the wheels of MXNet were built with it.
 """
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from remx_server.logarithm import libm_log, logf
 from remx_server.mt19937 import WORD_MASK, Lanes, Words, temper
 
 LANES = 1024
@@ -30,79 +31,13 @@ _SEED_FACTOR = 127
 _BLOCK_SAMPLES = 1 << 15
 _BLOCK_COLUMNS = 1 << 11
 
-# Pairs of uniforms that are drawn for the polar method beyond the expected number, in standard deviations and in
-# pairs. A lane that still runs short makes the block be drawn again with more, so these decide speed only.
+# Pairs of uniforms that are drawn for the polar method beyond the expected number, in standard deviations and
+# in pairs. A lane that still runs short makes the block be drawn again with more, so these decide speed only.
 _SPARE_SIGMAS = 5.0
 _SPARE_PAIRS = 8
 _ACCEPTED = math.pi / 4
 
 _BOUNDS_AT_A_TIME = 1 << 12
-
-
-def _logf_tables() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Spread glibc's sixteen-entry table over all exponents of float32."""
-    inverse_of_centre = [
-        "0x1.661ec79f8f3bep+0 0x1.571ed4aaf883dp+0 0x1.49539f0f010bp+0 0x1.3c995b0b80385p+0",
-        "0x1.30d190c8864a5p+0 0x1.25e227b0b8eap+0 0x1.1bb4a4a1a343fp+0 0x1.12358f08ae5bap+0",
-        "0x1.0953f419900a7p+0 0x1p+0 0x1.e608cfd9a47acp-1 0x1.ca4b31f026aap-1",
-        "0x1.b2036576afce6p-1 0x1.9c2d163a1aa2dp-1 0x1.886e6037841edp-1 0x1.767dcf5534862p-1",
-    ]
-    log_of_centre = [
-        "-0x1.57bf7808caadep-2 -0x1.2bef0a7c06ddbp-2 -0x1.01eae7f513a67p-2 -0x1.b31d8a68224e9p-3",
-        "-0x1.6574f0ac07758p-3 -0x1.1aa2bc79c81p-3 -0x1.a4e76ce8c0e5ep-4 -0x1.1973c5a611cccp-4",
-        "-0x1.252f438e10c1ep-5 0x0p+0 0x1.aa5aa5df25984p-5 0x1.c5e53aa362eb4p-4",
-        "0x1.526e57720db08p-3 0x1.bc2860d22477p-3 0x1.1058bc8a07ee1p-2 0x1.4043057b6ee09p-2",
-    ]
-    inverse = np.array([float.fromhex(word) for line in inverse_of_centre for word in line.split()])
-    log = np.array([float.fromhex(word) for line in log_of_centre for word in line.split()])
-    cell = np.arange(_LOGF_CELLS) - (_LOGF_FIRST_CELL >> 19)
-    exponent = cell >> 4
-    return np.ldexp(inverse[cell & 15], -exponent), log[cell & 15] + exponent * float.fromhex(
-        "0x1.62e42fefa39efp-1"
-    )
-
-
-# A float32's bits, less the offset and shifted by 19, number cells of a sixteenth of an octave. Rounding the offset
-# up to the next cell keeps the numbers positive.
-_LOGF_OFFSET = 0x3F330000
-_LOGF_FIRST_CELL = 0x3F380000
-_LOGF_CELLS = (0x7F800000 + _LOGF_FIRST_CELL - _LOGF_OFFSET >> 19) + 1
-_LOGF_INVERSE, _LOGF_LOG = _logf_tables()
-_LOGF_A0 = float.fromhex("-0x1.00ea348b88334p-2")
-_LOGF_A1 = float.fromhex("0x1.5575b0be00b6ap-2")
-_LOGF_A2 = float.fromhex("-0x1.ffffef20a4123p-2")
-
-
-def logf(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Natural logarithm of positive normal float32 numbers, with the bits of glibc's ``logf``.
-
-    The algorithm (glibc since 2.27, from Arm's optimized routines): ``x = 2**k * z``, a table over 16 cells of ``z``
-    gives ``1/c`` and ``log(c)`` for a ``c`` near ``z``, and a cubic in ``z/c - 1``, in double, gives the rest.
-    ``numpy.log`` of float32 differs from it in the last bit for about a fifth of all arguments.
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        C-contiguous. Zero, negative, subnormal and non-finite values are not handled.
-    """
-    cell = ((x.view(np.uint32) + np.uint32(_LOGF_FIRST_CELL - _LOGF_OFFSET)) >> np.uint32(19)).astype(np.intp)
-    r = x.astype(np.float64)
-    r *= _LOGF_INVERSE[cell]
-    r -= 1.0
-    y = r * _LOGF_A1
-    y += _LOGF_A2
-    square = r * r
-    y += square * _LOGF_A0
-    y *= square
-    r += _LOGF_LOG[cell]
-    y += r
-    return y.astype(np.float32)
-
-
-def _libm_log(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Natural logarithm of positive doubles by the C library, which NumPy's own differs from in the last bit."""
-    flat = x.ravel()
-    return np.fromiter(map(math.log, flat.tolist()), np.float64, flat.size).reshape(x.shape)
 
 
 def _canonical32(words: Words) -> NDArray[np.float32]:
@@ -164,18 +99,31 @@ def _parameter(value: float | Array) -> Array:
     return value if isinstance(value, np.ndarray) else np.asarray(value, dtype=np.float32)
 
 
-def _in_place(operation: np.ufunc, samples: Array, parameter: Array) -> Array:
-    """Apply `operation`, in the memory of `samples` if the result fits there."""
+def _combine(operation: np.ufunc, samples: Array, parameter: Array) -> Array:
+    """Apply `operation`, in the memory of `samples` if the result fits there.
+
+    float16 parameters make every step be done in float32 and rounded to float16, whatever the samples are.
+    """
+    if parameter.dtype == np.float16:
+        halves: Array = operation(samples.astype(np.float32), parameter.astype(np.float32)).astype(np.float16)
+        return halves
     fits = np.result_type(samples.dtype, parameter.dtype) == samples.dtype
     result: Array = operation(samples, parameter, out=samples if fits else None)
     return result
 
 
+def _rounded(samples: Array, dtype: DTypeLike) -> Array:
+    """Cast to the dtype of the result; float16 is reached by way of float32, which can round twice."""
+    if np.dtype(dtype) == np.float16:
+        samples = samples.astype(np.float32, copy=False)
+    return samples.astype(dtype, copy=False)
+
+
 def _polar(block: _Block, lanes: Lanes, exact_log: bool) -> None:
     """Draw standard normal samples as libstdc++ does, which drops the second one of each pair.
 
-    A pair of uniforms is a point of the square around the unit disc, and is used if it lies inside. So lanes use
-    different numbers of words; each is left right behind its last point.
+    A pair of uniforms is a point of the square around the unit disc, and is used if it lies inside. So lanes
+    use different numbers of words; each is left right behind its last point.
     """
     single = block.out.dtype == np.float32
     rows, need = block.out.shape
@@ -212,7 +160,7 @@ def _polar(block: _Block, lanes: Lanes, exact_log: bool) -> None:
 def _log(x: Array, exact: bool) -> Array:
     if x.dtype == np.float32:
         return logf(x)
-    result: Array = _libm_log(x) if exact else np.log(x)
+    result: Array = libm_log(x) if exact else np.log(x)
     return result
 
 
@@ -222,12 +170,13 @@ class RandomState:
     A fresh state behaves as after ``seed(0)``. Nothing is computed before the first draw, and then only
     the lanes that the draw needs are seeded. One thread at a time may use a state.
 
-    The parameters of the distributions (`low`, `high`, `loc`, `scale`, `lam`) are numbers, which are rounded to
-    float32 as MXNet does whatever the dtype of the samples, or arrays that broadcast to `shape`, which keep their
-    dtype: for the ops ``sample_*``, give the parameters trailing axes of length one.
+    The parameters of the distributions (`low`, `high`, `loc`, `scale`, `lam`) are numbers, which are rounded
+    to float32 as MXNet does whatever the dtype of the samples, or arrays that broadcast to `shape`, which
+    keep their dtype: for the ops ``sample_*``, give the parameters trailing axes of length one.
 
     What is drawn equals MXNet 1.9.1 on a CPU bit for bit. Normal and exponential samples in float64 take the
-    logarithm from the C library, as MXNet does, so they depend on it; MXNet's published numbers come from glibc's.
+    logarithm from the C library, as MXNet does, so they are exact where that is the library MXNet would use;
+    MXNet's wheels use glibc.
     """
 
     def __init__(self) -> None:
@@ -242,14 +191,16 @@ class RandomState:
         seed : int
             Any integer; its lowest 32 bits count.
         """
-        first = (seed * _SEED_FACTOR) & WORD_MASK
-        self._parallel.reseed(first)
-        self._single.reseed(first)
+        self._parallel.reseed(int(seed) * _SEED_FACTOR)
+        self._single.reseed(int(seed) * _SEED_FACTOR)
 
     def seed_context(self, seed: int) -> None:
-        """Start again, as ``mx.random.seed(seed, ctx=...)``: differs from `seed` in shuffle and multinomial only."""
-        self._parallel.reseed((seed * _SEED_FACTOR) & WORD_MASK)
-        self._single.reseed(seed & WORD_MASK)
+        """Start again, as ``mx.random.seed(seed, ctx=...)``.
+
+        It differs from `seed` in what shuffle and multinomial draw; there the factor is left out.
+        """
+        self._parallel.reseed(int(seed) * _SEED_FACTOR)
+        self._single.reseed(int(seed))
 
     def uniform(
         self, low: float | Array, high: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32
@@ -269,10 +220,11 @@ class RandomState:
         -------
         ndarray of `dtype`
         """
-        low, high = _parameter(low), _parameter(high)
         u = self._uniform01(math.prod(shape), dtype).reshape(shape)
-        u = _in_place(np.multiply, u, high - low)
-        return _in_place(np.add, u, low).astype(dtype, copy=False)
+        with np.errstate(all="ignore"):
+            low, high = _parameter(low), _parameter(high)
+            scaled = _combine(np.multiply, u, high - low)
+            return _rounded(_combine(np.add, scaled, low), dtype)
 
     def normal(
         self, loc: float | Array, scale: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32
@@ -292,14 +244,14 @@ class RandomState:
         -------
         ndarray of `dtype`
         """
-        loc, scale = _parameter(loc), _parameter(scale)
         size = math.prod(shape)
         samples = np.empty(_padded(size), _carrier(dtype))
         for block in _blocks(samples, size):
             _polar(block, self._parallel, exact_log=np.dtype(dtype) == np.float64)
         z = samples.reshape(-1)[:size].reshape(shape)
-        z = _in_place(np.multiply, z, scale)
-        return _in_place(np.add, z, loc).astype(dtype, copy=False)
+        with np.errstate(all="ignore"):
+            scaled = _combine(np.multiply, z, _parameter(scale))
+            return _rounded(_combine(np.add, scaled, _parameter(loc)), dtype)
 
     def exponential(self, lam: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
         """Draw from the exponential distribution.
@@ -315,14 +267,14 @@ class RandomState:
         Returns
         -------
         ndarray of `dtype`
-            Infinity may occur in float32, once in some 2**25 samples, since its uniforms can be one.
+            Infinity may occur, in float32 once in some 2**25 samples, since a uniform can be one.
         """
-        lam = _parameter(lam)
         u = self._uniform01(math.prod(shape), dtype).reshape(shape)
         rest = 1.0 - u.astype(np.float64, copy=False)
-        with np.errstate(divide="ignore", over="ignore"):
-            logs = _libm_log(rest) if np.dtype(dtype) == np.float64 and rest.all() else np.log(rest)
-            return np.asarray(-logs / np.float64(lam)).astype(dtype)
+        with np.errstate(all="ignore"):
+            exact = np.dtype(dtype) == np.float64 and rest.all()
+            standard = np.negative(libm_log(rest) if exact else np.log(rest))
+            return _rounded(_combine(np.divide, standard, _parameter(lam)), dtype)
 
     def randint(self, low: int, high: int, shape: tuple[int, ...], dtype: DTypeLike = np.int32) -> Array:
         """Draw integers from [low, high).
@@ -375,7 +327,8 @@ class RandomState:
             dtype of the data; it decides how many words an element takes.
         """
         u = self._uniform01(math.prod(shape), dtype).astype(np.float32, copy=False)
-        return (u < np.float32(1) - np.float32(p)).reshape(shape)
+        kept: NDArray[np.bool_] = u < np.float32(1) - np.float32(p)
+        return kept.reshape(shape)
 
     def shuffle_order(self, n: int) -> NDArray[np.intp]:
         """Draw the order in which the op ``shuffle`` puts the elements of a vector: ``data[order]``."""
@@ -396,22 +349,29 @@ class RandomState:
 
         Parameters
         ----------
-        probabilities : ndarray, shape (rows, classes)
-            One distribution a row.
+        probabilities : ndarray of float16, float32 or float64, shape (rows, classes)
+            One distribution a row. Its running sums, taken in float64, are compared with the uniforms in
+            float32, or in float16 if that is its dtype.
         size : int
             Number of samples from each row.
 
         Returns
         -------
         ndarray of intp, shape (rows, size)
+            A row that sums to less than the uniform drawn gives the last class, where MXNet gives the number
+            of classes, which is none of them.
         """
         rows, classes = probabilities.shape
-        words = self._single.peek(0, 1, rows * size)
-        u = _canonical32(temper(words[:, : rows * size])).reshape(rows, size)
-        self._single.advance(0, words, rows * size)
-        steps = np.cumsum(probabilities, axis=1, dtype=np.float64).astype(np.float32)
-        found = [np.searchsorted(row_steps, row_u) for row_steps, row_u in zip(steps, u, strict=True)]
-        return np.minimum(np.array(found, dtype=np.intp).reshape(rows, size), classes - 1)
+        raw = self._single.peek(0, 1, rows * size)
+        self._single.advance(0, raw, rows * size)
+        compared = np.float16 if probabilities.dtype == np.float16 else np.float32
+        u = _canonical32(temper(raw[:, : rows * size])).reshape(rows, size).astype(compared)
+        sums = np.cumsum(probabilities, axis=1, dtype=np.float64).astype(compared)
+        found = np.empty((rows, size), dtype=np.intp)
+        for row in range(rows):
+            found[row] = np.searchsorted(sums[row], u[row])
+        np.minimum(found, classes - 1, out=found)
+        return found
 
     def getstate(self) -> dict[str, Array]:
         """Return the whole state as plain arrays, for `setstate`: about 2.5 kB for each lane in use."""
@@ -451,7 +411,8 @@ class RandomState:
     def _below(self, bounds: NDArray[np.int64]) -> list[int]:
         """Draw an integer from [0, bound) for each bound in turn, from the single generator.
 
-        A word is divided by the largest scale that fits the bound; a word beyond the last whole interval is dropped.
+        A word is divided by the largest scale that fits the bound; one beyond the last whole interval is
+        dropped.
         """
         drawn: list[int] = []
         while len(drawn) < len(bounds):

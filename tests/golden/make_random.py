@@ -1,8 +1,9 @@
 """Make random.npz: what MXNet 1.9.1's CPU generator draws. Run with a Python that has MXNet 1.9.1.
 
-The file holds ``scripts``, JSON: a list of scripts, each a list of calls ``[name, arguments]`` made in a thread of its
-own, whose random state is therefore fresh. The result of call ``c`` of script ``s`` is the array ``s.c``; a long
-one is kept as its first and last samples, ``s.c.ends``, and the SHA-256 of its bytes, ``s.c.sha256``.
+The file holds ``scripts``, JSON: a list of scripts, each a list of calls ``[name, arguments]`` made in a
+thread of its own, whose random state is therefore fresh. The result of call ``c`` of script ``s`` is the
+array ``s.c``; a long one is kept as its first and last samples, ``s.c.ends``, and the SHA-256 of its bytes,
+``s.c.sha256``.
 """
 
 import hashlib
@@ -15,12 +16,13 @@ import numpy as np
 
 LONG = 300
 ENDS = 32
+DTYPES = ("float16", "float32", "float64")
 
 
 def draw(name, arguments):
     """Make one call; return what it draws, or None for a call that seeds."""
-    internal = mx.nd._internal
     a = dict(arguments)
+    dtype = a.pop("parameter_dtype", None)
     if name == "seed":
         return mx.random.seed(a["seed"])
     if name == "seed_context":
@@ -31,12 +33,17 @@ def draw(name, arguments):
         rows = mx.nd.random.shuffle(mx.nd.arange(2 * a["n"]).reshape((a["n"], 2))).asnumpy()
         return (rows[:, 0] / 2).astype(np.int32)
     if name == "multinomial":
-        probabilities = mx.nd.array(a["probabilities"])
+        probabilities = mx.nd.array(a["probabilities"], dtype=dtype)
         return mx.nd.random.multinomial(probabilities, shape=(a["size"],)).asnumpy()
     if name == "keep_mask":
         return kept(a["p"], a["shape"], a["dtype"])
     a["shape"] = tuple(a["shape"])
-    return getattr(internal, "_random_" + name)(**a).asnumpy()
+    if dtype is None:
+        return getattr(mx.nd._internal, "_random_" + name)(**a).asnumpy()
+    # The parameters of a call broadcast to its result; those of MXNet lack the axis of the samples.
+    order = ("low", "high", "loc", "scale", "lam")
+    parameters = [mx.nd.array(np.array(a[key])[:, 0], dtype=dtype) for key in order if key in a]
+    return getattr(mx.nd, "sample_" + name)(*parameters, shape=a["shape"][1:], dtype=a["dtype"]).asnumpy()
 
 
 def kept(p, shape, dtype):
@@ -52,75 +59,89 @@ def kept(p, shape, dtype):
 
 def flat(name, size, *values):
     """A call that draws `size` samples in one axis."""
-    names = {
-        "uniform": ("low", "high"),
-        "normal": ("loc", "scale"),
-        "exponential": ("lam",),
-        "randint": ("low", "high"),
-    }
+    names = {"normal": ("loc", "scale"), "exponential": ("lam",)}.get(name, ("low", "high"))
     *parameters, dtype = values
-    return [name, {**dict(zip(names[name], parameters)), "shape": [size], "dtype": dtype}]
+    return [name, {**dict(zip(names, parameters, strict=True)), "shape": [size], "dtype": dtype}]
+
+
+def multinomial(probabilities, size, dtype="float32"):
+    """A call that draws `size` classes from each row of `probabilities`."""
+    return ["multinomial", {"probabilities": probabilities, "size": size, "parameter_dtype": dtype}]
+
+
+def each(parameter_dtype, dtype):
+    """Calls with three distributions each, and a multinomial of many classes."""
+    a, b = [[0.3], [-2.7], [11.1]], [[0.9], [1.3], [19.7]]
+    shared = {"shape": [3, 70], "dtype": dtype, "parameter_dtype": parameter_dtype}
+    weights = np.random.RandomState(5).rand(2, 300)
+    probabilities = np.round(weights / weights.sum(axis=1, keepdims=True), 6)
+    probabilities[:, -1] += 0.01  # the rows sum to more than one in float16 too, where every class is one
+    return [
+        ["uniform", {"low": a, "high": b, **shared}],
+        ["normal", {"loc": a, "scale": b, **shared}],
+        ["exponential", {"lam": b, **shared}],
+        multinomial(probabilities.tolist(), 1000, parameter_dtype),
+    ]
+
+
+def of_one_size(seed, size):
+    """Calls of everything that takes a shape, one after the other."""
+    return [
+        ["seed", {"seed": seed}],
+        flat("uniform", size, 0.0, 1.0, "float32"),
+        flat("normal", size, 0.0, 1.0, "float32"),
+        flat("uniform", size, 0.1, 0.7, "float64"),
+        flat("uniform", size, -3.1, 5.3, "float16"),
+        flat("normal", size, 0.3, 1.7, "float32"),
+        flat("normal", size, 0.3, 1.7, "float16"),
+        flat("exponential", size, 0.3, "float32"),
+        flat("randint", size, -7, 2**31 - 1, "int32"),
+        flat("normal", size, 0.3, 1.7, "float64"),
+        flat("exponential", size, 3.1, "float64"),
+        flat("exponential", size, 3.1, "float16"),
+        flat("randint", size, -(2**40), 2**61, "int64"),
+        flat("randint", size, -(2**31), 2**33, "int32"),
+        ["keep_mask", {"p": 0.3, "shape": [size], "dtype": "float32"}],
+        ["keep_mask", {"p": 0.6, "shape": [size], "dtype": "float64"}],
+        flat("uniform", size, -0.07, 0.07, "float32"),
+    ]
+
+
+def of_many_sizes(seed):
+    """Calls whose sizes and generators alternate."""
+    return [
+        ["seed", {"seed": seed}],
+        *(flat("normal", size, 0.0, 0.01, "float32") for size in (5, 70000, 1, 130, 2048, 1, 65536, 100)),
+        *(flat("uniform", size, 0.0, 2.0, "float32") for size in (3, 65600, 7)),
+        ["normal", {"loc": 0.0, "scale": 1.0, "shape": [3, 40, 5], "dtype": "float32"}],
+        ["keep_mask", {"p": 0.4, "shape": [30, 40], "dtype": "float16"}],
+        ["shuffle_order", {"n": 10000}],
+        flat("uniform", 200, 0.0, 2.0, "float32"),
+        ["shuffle_rows_order", {"n": 5000}],
+        multinomial([[0.1, 0.2, 0.3, 0.4], [0.7, 0.1, 0.1, 0.1]], 100),
+        ["shuffle_order", {"n": 300000}],
+        multinomial([[0.05] * 20], 2000),
+    ]
+
+
+def of_both_seeds(seed):
+    """Calls after the two ways of seeding."""
+    draws = [flat("uniform", 130, 0.0, 1.0, "float32"), ["shuffle_order", {"n": 50}]]
+    return [["seed", {"seed": seed}], *draws, ["seed_context", {"seed": seed}], *draws]
 
 
 def scripts():
     """All that is drawn, as lists of calls."""
     for seed in (0, 1, 42, 4000):
-        seeding = ["seed", {"seed": seed}]
         for size in (1, 63, 64, 65, 1000, 70000, 300000):
-            yield [
-                seeding,
-                flat("uniform", size, 0.0, 1.0, "float32"),
-                flat("normal", size, 0.0, 1.0, "float32"),
-                flat("uniform", size, 0.1, 0.7, "float64"),
-                flat("uniform", size, -3.1, 5.3, "float16"),
-                flat("normal", size, 0.3, 1.7, "float32"),
-                flat("normal", size, 0.3, 1.7, "float16"),
-                flat("exponential", size, 0.3, "float32"),
-                flat("randint", size, -7, 2**31 - 1, "int32"),
-                flat("normal", size, 0.3, 1.7, "float64"),
-                flat("exponential", size, 3.1, "float64"),
-                flat("exponential", size, 3.1, "float16"),
-                flat("randint", size, -(2**40), 2**61, "int64"),
-                ["keep_mask", {"p": 0.3, "shape": [size], "dtype": "float32"}],
-                ["keep_mask", {"p": 0.6, "shape": [size], "dtype": "float64"}],
-                flat("uniform", size, -0.07, 0.07, "float32"),
-            ]
-        yield [
-            seeding,
-            *(
-                flat("normal", size, 0.0, 0.01, "float32")
-                for size in (5, 70000, 1, 130, 2048, 1, 64 * 1024, 100)
-            ),
-            *(flat("uniform", size, 0.0, 2.0, "float32") for size in (3, 1025 * 64, 7)),
-            ["normal", {"loc": 0.0, "scale": 1.0, "shape": [3, 40, 5], "dtype": "float32"}],
-            ["keep_mask", {"p": 0.4, "shape": [30, 40], "dtype": "float16"}],
-            ["shuffle_order", {"n": 10000}],
-            flat("uniform", 200, 0.0, 2.0, "float32"),
-            ["shuffle_rows_order", {"n": 5000}],
-            ["multinomial", {"probabilities": [[0.1, 0.2, 0.3, 0.4], [0.7, 0.1, 0.1, 0.1]], "size": 100}],
-            ["shuffle_order", {"n": 300000}],
-            ["multinomial", {"probabilities": [[0.05] * 20], "size": 2000}],
-        ]
-    yield [
-        flat("uniform", 100, 0.0, 1.0, "float32"),
-        flat("normal", 100, 0.0, 1.0, "float32"),
-        ["shuffle_order", {"n": 50}],
-    ]
+            yield of_one_size(seed, size)
+        yield of_many_sizes(seed)
     for seed in (-1, 2**31 - 1, 2**31, 2**32, 2**32 + 5, -(2**31), 2**40 + 3, 2**64 + 7):
-        yield [
-            ["seed", {"seed": seed}],
-            flat("uniform", 130, 0.0, 1.0, "float32"),
-            ["shuffle_order", {"n": 50}],
-            ["seed_context", {"seed": seed}],
-            flat("uniform", 130, 0.0, 1.0, "float32"),
-            ["shuffle_order", {"n": 50}],
-        ]
+        yield of_both_seeds(seed)
+    yield of_one_size(0, 100)[1:]  # unseeded
     # A call so large that a lane's share is drawn in several pieces.
-    yield [
-        ["seed", {"seed": 7}],
-        flat("normal", 3_000_000, 0.0, 1.0, "float32"),
-        flat("normal", 70, 0.0, 1.0, "float32"),
-    ]
+    yield [["seed", {"seed": 7}], *(flat("normal", size, 0.0, 1.0, "float32") for size in (3_000_000, 70))]
+    yield [["seed", {"seed": 9}], *(call for p in DTYPES for d in DTYPES for call in each(p, d))]
 
 
 def run(script, results):
