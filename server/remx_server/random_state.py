@@ -386,10 +386,12 @@ class RandomState:
         Raises
         ------
         KeyError, ValueError
-            If `state` lacks an array, or one has a wrong dtype or shape.
+            If `state` lacks an array, or one has a wrong dtype or shape. The random state stays as it was.
         """
-        for name, bank in (("parallel", self._parallel), ("single", self._single)):
+        parallel, single = Lanes(0, LANES), Lanes(0, 1)
+        for name, bank in (("parallel", parallel), ("single", single)):
             bank.setstate({key: state[f"{name}_{key}"] for key in ("first_seed", "words")})
+        self._parallel, self._single = parallel, single
 
     def _draw(self, block: _Block, words_each: int) -> Words:
         """Use up a fixed number of words per sample, and return them tempered, a row for each lane."""
