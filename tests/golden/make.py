@@ -7,9 +7,9 @@ Run by an interpreter that has MXNet 1.9.1 (CPU) and NumPy 1.23; it needs nothin
     python tests/golden/make.py --check     # compute again and compare with the files, bit for bit
 
 A family is ``<family>.npz``, with ``<op>/<index>/out<k>`` for every output of a sample and, where the sample
-has gradients, ``<op>/<index>/grad<i>``: the gradient of ``sum_k(out_k * head_k)`` with respect to input ``i``.
-Each family runs in a process of its own, as a kernel can end the process that calls it. Refusals are checked,
-not stored.
+has gradients, ``<op>/<index>/grad<i>``: the gradient of ``sum_k(out_k * head_k)`` for input ``i``. Each
+family runs in a process of its own, as a kernel can end the process that calls it. Refusals are checked, not
+stored.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ class Input:
     low, high
         Bounds of the values: half-open for ``integers``, and for ``away`` first rounded to halves.
     kind
-        ``uniform``; ``integers`` (as any dtype); ``values`` (given, in ``values``); ``distinct`` (evenly spaced
-        and shuffled); ``away`` (at least 0.1 from every multiple of one half, where kinks and jumps lie).
+        ``uniform``; ``integers`` (as any dtype); ``values`` (those given); ``distinct`` (evenly spaced and
+        shuffled); ``away`` (at least 0.1 from every multiple of one half, where kinks and jumps lie).
     values
         The numbers of an array of kind ``values``, in C order.
     variable
@@ -135,8 +135,8 @@ Table = dict[str, tuple[Sample, ...]]
 def sample(*inputs: Input, grad: bool = True, smooth: bool | None = None, **attrs: object) -> Sample:
     """Make a sample: neither with a gradient nor smooth without a floating-point variable.
 
-    ``smooth`` is what ``grad`` is unless given: ``grad=False, smooth=True`` is for gradients that exist and that
-    MXNet cannot compute.
+    ``smooth`` is what ``grad`` is unless given: ``grad=False, smooth=True`` is for gradients that exist and
+    that MXNet cannot compute.
     """
     variable = any(given.differentiable for given in inputs)
     return Sample(inputs, attrs, grad and variable, (grad if smooth is None else smooth) and variable)

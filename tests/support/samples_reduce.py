@@ -163,7 +163,7 @@ ORDERING: Table = {
     ),
     "topk": (
         sample(distinct(2, 5)),
-        sample(distinct(2, 5), k=2),
+        sample(distinct(2, 5), k=2, ret_typ="indices"),
         sample(distinct(2, 5), k=2, is_ascend=True),
         sample(distinct(4, 3), k=2, axis=0),
         sample(distinct(2, 5), k=2, ret_typ="value"),

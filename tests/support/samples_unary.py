@@ -81,17 +81,49 @@ FINITE_EDGES: dict[str, tuple[float, ...]] = {
 }
 # Ops whose outputs at the infinities and at not-a-number are compared.
 NON_FINITE = (
-    *("abs", "arctan", "cbrt", "ceil", "cosh", "erf", "exp", "expm1"),
-    *("fix", "floor", "log", "log10", "log1p", "log2", "negative", "reciprocal"),
-    *("relu", "rint", "round", "rsqrt", "sigmoid", "sign", "sqrt", "square"),
-    *("tanh", "trunc", "_copy"),
-)
+    "abs",
+    "arctan",
+    "cbrt",
+    "ceil",
+    "cosh",
+    "erf",
+    "exp",
+    "expm1",
+    "fix",
+    "floor",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "negative",
+    "reciprocal",
+    "relu",
+    "rint",
+    "round",
+    "rsqrt",
+    "sigmoid",
+    "sign",
+    "sqrt",
+    "square",
+    "tanh",
+    "trunc",
+    "_copy",
 )
 
 # Ops that MXNet computes on whole numbers, with numbers for which the truncated result is beyond doubt.
 WHOLE = (
-    *("abs", "ceil", "fix", "floor", "negative", "relu", "rint", "round"),
-    *("sign", "square", "trunc", "_copy"),
+    "abs",
+    "ceil",
+    "fix",
+    "floor",
+    "negative",
+    "relu",
+    "rint",
+    "round",
+    "sign",
+    "square",
+    "trunc",
+    "_copy",
 )
 WHOLE_ROOTS = ("sqrt", "exp", "log", "sigmoid", "tanh")
 
