@@ -12,8 +12,12 @@ from ..op import REQUIRED, Op
 
 FAMILIES: Final = (
     "elementwise",
+    "binary",
+    "scalar",
     "creation",
     "inplace",
+    "shaping",
+    "slicing",
 )
 """The modules of this package and, under the same names, of the server's ``ops``."""
 

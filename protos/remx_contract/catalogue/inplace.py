@@ -14,7 +14,15 @@ from ..spec import Shape
 
 def _view_shape(inputs: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
     if prod(attrs.shape) > prod(inputs[0]) or any(length < 0 for length in attrs.shape):
-        raise ShapeError(argument="shape", got=f"{attrs.shape}", expected=f"a part of an array of {inputs[0]}")
+        raise ShapeError(
+            argument="shape", got=f"{attrs.shape}", expected=f"a part of an array of {inputs[0]}"
+        )
+    return (attrs.shape,)
+
+
+def _unview_shape(inputs: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    if prod(attrs.shape) < prod(inputs[0]):
+        raise ShapeError(argument="shape", got=f"{attrs.shape}", expected=f"room for an array of {inputs[0]}")
     return (attrs.shape,)
 
 
@@ -27,7 +35,25 @@ ROWS = (
         dtype=types.same,
         grad=RULES,
         view=True,
-        doc="A block of a C-contiguous array, from element `offset` on, with another shape; shares its memory.",
+        doc="A block of a C-contiguous array, from element `offset` on, with another shape; shares its "
+        "memory.",
+    ),
+    Op(
+        "_unview",
+        inputs=("data",),
+        attrs=(Attr("shape", SHAPE), Attr("offset", INT, 0, per_call=True)),
+        shape=_unview_shape,
+        dtype=types.same,
+        grad=RULES,
+        doc="The gradient of _view: zeros of `shape` with the array's elements from element `offset` on.",
+    ),
+    Op(
+        "_copyto",
+        inputs=("data",),
+        shape=shapes.same,
+        dtype=types.same,
+        grad=RULES,
+        doc="A copy of the array, on the device that the call names.",
     ),
     Op(
         "_detach",
