@@ -171,7 +171,7 @@ class Executor:
             into = self._ufunc_target(plan, targets, backend)
         try:
             if into is not None:
-                results: Any = call(*arrays, out=into)
+                results: Any = call(*arrays, out=into, **per_call)
             elif per_call:
                 results = call(*arrays, **per_call)
             else:

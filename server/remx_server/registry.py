@@ -1,8 +1,9 @@
 """Kernels and gradient rules: how an op of the catalogue is computed and differentiated.
 
-A kernel is a function called like its row; its parameters are the array module ``xp``, the row's inputs, and those of
-the row's attributes (and of the specials below) that it wants, which are passed by name. Both are checked against the row
-at import. A rule is a function of the output gradient and of whatever it names; what it names is what gets saved.
+A kernel is a function called like its row; its parameters are the array module ``xp``, the row's inputs,
+and those of the row's attributes (and of the specials below) that it wants, which are passed by name. Both
+are checked against the row at import. A rule is a function of the output gradient and of whatever it names;
+what it names is what gets saved.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import inspect
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import numpy as np
 from remx_contract.catalogue import find
+from remx_contract.dtypes import DType, int64
+from remx_contract.errors import DTypeError
 from remx_contract.op import Grad, Op
 
 if TYPE_CHECKING:
@@ -21,8 +25,10 @@ if TYPE_CHECKING:
     from .value import Value
 
 SPECIALS: Final = frozenset({"training", "random", "out_specs"})
-"""What a kernel may ask for beside inputs and attributes: whether the calling thread is training, its RandomState, and the
-specs of the outputs."""
+"""What a kernel may ask for beside inputs and attributes: whether the calling thread is training, its
+RandomState, and the specs of the outputs."""
+
+KernelType = TypeVar("KernelType", bound="Kernel")
 
 KERNELS: Final[dict[str, Kernel]] = {}
 """Canonical op name -> kernel."""
@@ -95,12 +101,16 @@ class Kernel:
         A rule that gives the gradients of all inputs at once.
     ufunc : str
         The name of the array module's ufunc that the kernel consists of, if that is all it does.
+    kinds : str
+        The kinds of dtypes (NumPy's letters) that the first output may have; others are refused as the op
+        runs.
     """
 
-    def __init__(self, op: Op, function: Callable[..., Any], ufunc: str = "") -> None:
+    def __init__(self, op: Op, function: Callable[..., Any], ufunc: str = "", kinds: str = "fiub") -> None:
         self.op = op
         self.function = function
         self.ufunc = ufunc
+        self.kinds = kinds
         self.rules: dict[int, Rule] = {}
         self.rule_for_all: Rule | None = None
         self._saved: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
@@ -128,9 +138,10 @@ class Kernel:
     def vjp(self, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register the gradient rule of the input ``name``: ``rule(g, ...) -> gradient`` or None for zero.
 
-        A rule names what it wants: ``g`` (the gradient of the output; ``gs`` for the list of all of them), input names
-        and ``out`` (``out1`` for the second output) for values, which are then saved, ``<input>_spec``, ``in_specs``,
-        ``out_specs``, attribute names, ``training`` and ``needs`` (one bool for each input).
+        A rule names what it wants: ``g`` (the gradient of the output; ``gs`` for the list of all of them),
+        input names and ``out`` (``out1`` for the second output) for values, which are then saved,
+        ``<input>_spec``, ``in_specs``, ``out_specs``, attribute names, ``training`` and ``needs`` (one bool
+        for each input).
         """
         index = self.op.inputs.index(name)
 
@@ -161,16 +172,23 @@ class Kernel:
 
     def bind(self, xp: Any, attrs: dict[str, Any], training: bool, out_specs: Any) -> Callable[..., Any]:
         """The kernel as a function of arrays (and of per-call attributes and ``random`` by name) alone."""
-        if self.ufunc:
-            return cast("Callable[..., Any]", getattr(xp, self.ufunc))
+        self._check_kind(out_specs)
         fixed = {
-            name: attrs[name] for name in self.attr_names if name in attrs and not self.op.attr_of[name].per_call
+            name: attrs[name]
+            for name in self.attr_names
+            if name in attrs and not self.op.attr_of[name].per_call
         }
         if self.wants_training:
             fixed["training"] = training
         if self.wants_out_specs:
             fixed["out_specs"] = out_specs
         return partial(self.function, xp, **fixed)
+
+    def _check_kind(self, out_specs: Any) -> None:
+        if out_specs and out_specs[0].dtype.kind not in self.kinds:
+            raise DTypeError(
+                op=self.op.name, got=out_specs[0].dtype.name, expected="a dtype that it computes with"
+            )
 
     def __call__(self, *values: Value, **attrs: Any) -> Any:
         executor = CURRENT.executor
@@ -182,21 +200,119 @@ class Kernel:
         return f"Kernel({self.op.name!r})"
 
 
-def kernel(function: Callable[..., Any] | None = None, *, op: str = "") -> Any:
-    """Decorate the kernel of an op: of the one called like the function, or of ``op``."""
+class UfuncKernel(Kernel):
+    """A kernel that is one ufunc of the array module, so that it can write straight into a given array.
+
+    Attributes
+    ----------
+    integers : callable or None
+        ``integers(xp, *operands)`` computes results that are not floating-point instead of the ufunc.
+    scalar, reverse : bool
+        Whether there is a per-call attribute ``scalar``, and whether it is the left operand.
+    """
+
+    def __init__(
+        self,
+        op: Op,
+        ufunc: str,
+        kinds: str,
+        integers: Callable[..., Any] | None,
+        scalar: bool = False,
+        reverse: bool = False,
+    ) -> None:
+        super().__init__(op, lambda: None, ufunc, kinds)
+        self.integers = integers
+        self.scalar = scalar
+        self.reverse = reverse
+
+    def bind(self, xp: Any, attrs: dict[str, Any], training: bool, out_specs: Any) -> Callable[..., Any]:
+        """The ufunc, or what stands in for it, as a function of arrays, ``scalar`` and ``out``."""
+        self._check_kind(out_specs)
+        dtype = out_specs[0].dtype
+        compute: Callable[..., Any] = getattr(xp, self.ufunc)
+        if dtype.kind != "f" and self.integers is not None:
+            compute = _with_target(partial(self.integers, xp))
+        return _with_scalar(compute, dtype, self.reverse) if self.scalar else compute
+
+
+def _with_target(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """``compute`` with a ufunc's parameter ``out``."""
+
+    def call(*operands: Any, out: Any = None) -> Any:
+        result = compute(*operands)
+        if out is None:
+            return result
+        out[...] = result
+        return out
+
+    return call
+
+
+def _with_scalar(compute: Callable[..., Any], dtype: DType, reverse: bool) -> Callable[..., Any]:
+    """``compute`` of an array and a scalar that is first cast to ``dtype``, as MXNet does."""
+    cast_scalar = scalar_cast(dtype)
+
+    if reverse:
+
+        def call(data: Any, scalar: float, out: Any = None) -> Any:
+            return compute(cast_scalar(scalar), data, out=out)
+
+    else:
+
+        def call(data: Any, scalar: float, out: Any = None) -> Any:
+            return compute(data, cast_scalar(scalar), out=out)
+
+    if dtype != int64:
+        return call
+
+    def call_widened(data: Any, scalar: float, out: Any = None) -> Any:
+        # The result is int64 for an array of bool too.
+        return call(data if data.dtype == int64 else data.astype(int64), scalar, out)
+
+    return call_widened
+
+
+def scalar_cast(dtype: DType) -> Callable[[float], Any]:
+    """The cast of a Python float to ``dtype`` as C does it: truncated, and wrapped around."""
+    made = dtype.type
+    if dtype.kind == "f":
+        return made
+    return lambda scalar: np.float64(scalar).astype(np.int64).astype(made)
+
+
+def kernel(function: Callable[..., Any] | None = None, *, op: str = "", kinds: str = "fiub") -> Any:
+    """Decorate the kernel of an op: of the one called like the function, or of ``op``.
+
+    ``kinds`` restricts the dtype kinds of the first output; others are refused when the op runs.
+    """
 
     def register(function: Callable[..., Any]) -> Kernel:
-        return _add(Kernel(find(op or function.__name__), function))
+        return _add(Kernel(find(op or function.__name__), function, kinds=kinds))
 
     return register if function is None else register(function)
 
 
-def ufunc_kernel(op: str, ufunc: str) -> Kernel:
-    """Register the array module's ufunc of that name as the whole kernel of ``op``."""
-    return _add(Kernel(find(op), lambda: None, ufunc))
+def ufunc_kernel(
+    op: str, ufunc: str, kinds: str = "fiu", integers: Callable[..., Any] | None = None
+) -> UfuncKernel:
+    """Register the array module's ufunc of that name as the whole kernel of ``op``.
+
+    For outputs that are not floating-point, ``integers(xp, *inputs)`` computes instead, where given.
+    """
+    return _add(UfuncKernel(find(op), ufunc, kinds, integers))
 
 
-def _add(made: Kernel) -> Kernel:
+def scalar_ufunc_kernel(
+    op: str, ufunc: str, integers: Callable[..., Any] | None = None, reverse: bool = False
+) -> UfuncKernel:
+    """Register a ufunc of the input and the per-call attribute ``scalar`` as the whole kernel of ``op``.
+
+    The scalar is cast to the output's dtype first; ``reverse`` makes it the left operand.
+    """
+    return _add(UfuncKernel(find(op), ufunc, "fiu", integers, True, reverse))
+
+
+def _add(made: KernelType) -> KernelType:
     name = made.op.name
     if name in KERNELS:
         raise TypeError(f"{name} has two kernels")
