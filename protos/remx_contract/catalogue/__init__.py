@@ -18,6 +18,11 @@ FAMILIES: Final = (
     "inplace",
     "shaping",
     "slicing",
+    "reduce",
+    "ordering",
+    "matmul",
+    "random",
+    "initializers",
 )
 """The modules of this package and, under the same names, of the server's ``ops``."""
 

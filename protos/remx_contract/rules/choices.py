@@ -1,0 +1,18 @@
+"""Attribute types for dtypes of which an op takes only some."""
+
+from __future__ import annotations
+
+from ..attributes import AttrType, AttrValue
+from ..dtypes import DType, as_dtype
+
+
+def dtype_among(*dtypes: DType) -> AttrType:
+    """One of some dtypes, where MXNet's own parameter names no others."""
+
+    def parse(value: object) -> AttrValue:
+        dtype = as_dtype(value)
+        if dtype not in dtypes:
+            raise ValueError
+        return dtype
+
+    return AttrType("a dtype out of " + ", ".join(dtype.name for dtype in dtypes), "DTypeLike", parse)

@@ -1,0 +1,69 @@
+"""The shape and dtype rules of ops that draw random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..dtypes import DType, float32, int32
+from ..errors import ArgumentError, ShapeError
+from ..op import Attrs
+from ..spec import Shape
+from .types import same
+
+
+def int_attr(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
+    """The attribute ``dtype``; int32 where it is None."""
+    return (int32 if attrs.dtype is None else attrs.dtype,)
+
+
+def sample_dtype(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
+    """The attribute ``dtype``, float32 where it is None; the parameters have one dtype."""
+    same(dtypes, attrs)
+    return (float32 if attrs.dtype is None else attrs.dtype,)
+
+
+def _known(shape: Shape) -> Shape:
+    if any(length < 1 for length in shape):
+        raise ShapeError(argument="shape", got=f"{shape}", expected="lengths above zero")
+    return shape
+
+
+def samples(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """The shape of the parameters, and for each of them the attribute ``shape``."""
+    first = shapes[0]
+    for shape in shapes[1:]:
+        if shape != first:
+            raise ShapeError(got=f"shapes {first} and {shape}", expected="equal shapes")
+    return (first + _known(attrs.shape),)
+
+
+def multinomial(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """The shape of the input without its last axis, and for each row the attribute ``shape``."""
+    (shape,) = shapes
+    if not shape:
+        raise ShapeError(argument="data", got="an array without axes", expected="at least one axis")
+    found = (shape[:-1] + _known(attrs.shape)) or (1,)
+    return (found,) * (2 if attrs.get_prob else 1)
+
+
+def multinomial_dtype(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
+    """The attribute ``dtype`` for the samples, the input's dtype for the probabilities."""
+    return (attrs.dtype, dtypes[0]) if attrs.get_prob else (attrs.dtype,)
+
+
+def shuffled(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """The input's shape, which has a first axis."""
+    if not shapes[0]:
+        raise ShapeError(argument="data", got="an array without axes", expected="at least one axis")
+    return (shapes[0],)
+
+
+def dropout(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """The input's shape, and that of the mask, of length one along ``axes``."""
+    (shape,) = shapes
+    if not 0 <= attrs.p <= 1:
+        raise ArgumentError(argument="p", got=f"{attrs.p}", expected="a fraction from 0 to 1")
+    for axis in attrs.axes:
+        if not 0 <= axis < len(shape):
+            raise ArgumentError(argument="axes", got=f"{axis}", expected=f"axes from 0 to {len(shape) - 1}")
+    return (shape, tuple(1 if axis in attrs.axes else length for axis, length in enumerate(shape)))

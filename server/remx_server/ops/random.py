@@ -1,0 +1,140 @@
+"""Random numbers: drawn on the host for every device, so that a seed gives the same numbers everywhere."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+from remx_contract.errors import DTypeError
+
+from ..registry import KERNELS, kernel
+
+
+def _check(holds, what):
+    if not holds:
+        raise ValueError(what)
+
+
+def _host(xp, array):
+    return xp.asnumpy(array) if hasattr(xp, "asnumpy") else array
+
+
+def _floats(data):
+    if data.dtype.kind != "f":
+        raise DTypeError(argument="data", got=data.dtype.name, expected="float16, float32 or float64")
+    return data
+
+
+@kernel(op="_random_uniform")
+def random_uniform(xp, low, high, out_specs, random):
+    _check(low <= high, f"low must be at most high, got low={low} and high={high}")
+    return xp.asarray(random.uniform(low, high, out_specs[0].shape, out_specs[0].dtype))
+
+
+@kernel(op="_random_normal")
+def random_normal(xp, loc, scale, out_specs, random):
+    _check(scale > 0, f"scale must be positive, got {scale}")
+    return xp.asarray(random.normal(loc, scale, out_specs[0].shape, out_specs[0].dtype))
+
+
+@kernel(op="_random_exponential")
+def random_exponential(xp, lam, out_specs, random):
+    _check(lam > 0, f"lam must be positive, got {lam}")
+    return xp.asarray(random.exponential(lam, out_specs[0].shape, out_specs[0].dtype))
+
+
+@kernel(op="_random_randint")
+def random_randint(xp, low, high, out_specs, random):
+    _check(low < high, f"low must be below high, got low={low} and high={high}")
+    return xp.asarray(random.randint(low, high, out_specs[0].shape, out_specs[0].dtype))
+
+
+@kernel(op="_random_uniform_like")
+def random_uniform_like(xp, data, low, high, out_specs, random):
+    _floats(data)
+    return random_uniform.function(xp, low, high, out_specs, random)
+
+
+@kernel(op="_random_normal_like")
+def random_normal_like(xp, data, loc, scale, out_specs, random):
+    _floats(data)
+    return random_normal.function(xp, loc, scale, out_specs, random)
+
+
+@kernel(op="_random_exponential_like")
+def random_exponential_like(xp, data, lam, out_specs, random):
+    _floats(data)
+    return random_exponential.function(xp, lam, out_specs, random)
+
+
+def _each(xp, parameter, shape):
+    """A parameter in host memory, with trailing axes for the samples of each of its elements."""
+    host = _host(xp, parameter)
+    return host.reshape(host.shape + (1,) * len(shape))
+
+
+@kernel(op="_sample_uniform")
+def sample_uniform(xp, low, high, shape, out_specs, random):
+    bounds = _each(xp, low, shape), _each(xp, high, shape)
+    return xp.asarray(random.uniform(*bounds, out_specs[0].shape, out_specs[0].dtype))
+
+
+@kernel(op="_sample_normal")
+def sample_normal(xp, mu, sigma, shape, out_specs, random):
+    parameters = _each(xp, mu, shape), _each(xp, sigma, shape)
+    return xp.asarray(random.normal(*parameters, out_specs[0].shape, out_specs[0].dtype))
+
+
+@kernel(op="_sample_exponential")
+def sample_exponential(xp, lam, shape, out_specs, random):
+    return xp.asarray(random.exponential(_each(xp, lam, shape), out_specs[0].shape, out_specs[0].dtype))
+
+
+@kernel(op="_sample_multinomial")
+def sample_multinomial(xp, data, get_prob, out_specs, random):
+    rows = _host(xp, _floats(data)).reshape(-1, data.shape[-1])
+    shape = out_specs[0].shape
+    classes = random.multinomial(rows, prod(shape) // max(len(rows), 1))
+    samples = xp.asarray(classes.astype(out_specs[0].dtype).reshape(shape))
+    if not get_prob:
+        return samples
+    chosen = np.log(np.take_along_axis(rows, classes, axis=1))
+    return samples, xp.asarray(chosen.reshape(shape))
+
+
+@sample_multinomial.vjp("data")
+def _(gs, data, out0, get_prob):
+    if not get_prob:
+        return KERNELS["zeros_like"](data)
+    # The logarithm of the chosen probability depends on that probability alone; samples of a row add up.
+    *rows, classes = data.spec.shape
+    shape = out0.spec.shape
+    drawn = tuple(range(len(rows), len(shape)))
+    spread = KERNELS["_spread_axes"](gs[1], axes=(len(shape),), shape=(*shape, classes))
+    picked = spread * KERNELS["one_hot"](out0, depth=classes, dtype=data.spec.dtype)
+    return KERNELS["_sum_axes"](picked, axes=drawn, shape=data.spec.shape) / data
+
+
+@kernel(op="_shuffle")
+def shuffle(xp, data, random):
+    count = len(data)
+    order = random.shuffle_order(count) if data.ndim == 1 else random.shuffle_rows_order(count)
+    return xp.take(data, xp.asarray(order), axis=0)
+
+
+@kernel(op="Dropout")
+def dropout(xp, data, p, mode, training, out_specs, random):
+    mask_spec = out_specs[1]
+    if p == 0 or not (training or mode == "always"):
+        # A mask of ones without memory of its own.
+        return data.copy(), xp.broadcast_to(xp.ones((), data.dtype), mask_spec.shape)
+    kept = xp.asarray(random.keep_mask(p, mask_spec.shape, _floats(data).dtype))
+    # MXNet computes the scale in float32 whatever the dtype; for p=1 it is infinite, and zero times that NaN.
+    scale = xp.float32(1) / (xp.float32(1) - xp.float32(p))
+    mask = kept.astype(data.dtype) * data.dtype.type(scale)
+    return data * mask, mask
+
+
+@dropout.vjp("data")
+def _(g, out1):
+    return g * out1

@@ -1,0 +1,273 @@
+"""Reductions along axes: kernels and gradient rules."""
+
+from __future__ import annotations
+
+from math import prod
+
+from remx_contract.rules.reductions import l2_axes, reduced_axes
+
+from ..registry import KERNELS, kernel
+
+
+def _wide(xp, data):
+    """The dtype to accumulate in: float32 for float16, else the data's own, in which integers wrap around."""
+    return xp.float32 if data.dtype.char == "e" else data.dtype
+
+
+def _as(dtype, array):
+    """The array in a dtype; an integer dtype takes a float's lowest bits, as MXNet does on a CPU."""
+    if array.dtype == dtype:
+        return array
+    if dtype.kind in "iu" and array.dtype.kind == "f":
+        array = array.astype("int64")
+    return array.astype(dtype)
+
+
+def _spread(g, data_spec, axes):
+    return KERNELS["_spread_axes"](g, axes=axes, shape=data_spec.shape)
+
+
+# The pair of which most gradients are made.
+
+
+@kernel(op="_sum_axes")
+def sum_axes(xp, data, axes, shape):
+    return data.sum(axis=axes, dtype=_wide(xp, data)).astype(data.dtype, copy=False).reshape(shape)
+
+
+@sum_axes.vjp("data")
+def _(g, data_spec, axes):
+    return _spread(g, data_spec, axes)
+
+
+@kernel(op="_spread_axes")
+def spread_axes(xp, data, axes, shape):
+    spread = xp.empty(shape, data.dtype)
+    spread[...] = data.reshape([1 if axis in axes else length for axis, length in enumerate(shape)])
+    return spread
+
+
+@spread_axes.vjp("data")
+def _(g, data_spec, axes):
+    return KERNELS["_sum_axes"](g, axes=axes, shape=data_spec.shape)
+
+
+# Sums and products.
+
+
+@kernel(op="sum")
+def sum_(xp, data, axis, exclude, out_specs):
+    axes = reduced_axes(axis, data.ndim, exclude)
+    if data.dtype.char == "e":
+        return data.sum(axis=axes, dtype=xp.float32).astype(data.dtype).reshape(out_specs[0].shape)
+    return data.sum(axis=axes, dtype=data.dtype).reshape(out_specs[0].shape)
+
+
+@sum_.vjp("data")
+def _(g, data_spec, axis, exclude):
+    return _spread(g, data_spec, reduced_axes(axis, len(data_spec.shape), exclude))
+
+
+@kernel
+def mean(xp, data, axis, exclude, out_specs):
+    axes = reduced_axes(axis, data.ndim, exclude)
+    total = data.sum(axis=axes, dtype=_wide(xp, data))
+    return _divided(xp, total, _count(data.shape, axes), data.dtype).reshape(out_specs[0].shape)
+
+
+@mean.vjp("data")
+def _(g, data_spec, axis, exclude):
+    axes = reduced_axes(axis, len(data_spec.shape), exclude)
+    return _spread(g * _reciprocal(_count(data_spec.shape, axes)), data_spec, axes)
+
+
+def _count(shape, axes):
+    return prod(shape[axis] for axis in axes)
+
+
+def _reciprocal(count):
+    return 1.0 / count if count else 0.0
+
+
+def _divided(xp, total, count, dtype):
+    """A sum divided by a number of elements: truncated for integers, NaN for floats without elements."""
+    if dtype.kind == "b":
+        return total
+    if dtype.kind == "f":
+        return (total / total.dtype.type(count)).astype(dtype, copy=False)
+    total = total.astype("int64")
+    return (xp.sign(total) * (abs(total) // max(count, 1))).astype(dtype)
+
+
+@kernel(op="prod")
+def prod_(xp, data, axis, exclude, out_specs):
+    axes = reduced_axes(axis, data.ndim, exclude)
+    product = data.prod(axis=axes, dtype=_wide(xp, data))
+    return product.astype(data.dtype, copy=False).reshape(out_specs[0].shape)
+
+
+@prod_.vjp("data")
+def _(g, data, out, axis, exclude):
+    axes = reduced_axes(axis, len(data.spec.shape), exclude)
+    return _spread(g * out, data.spec, axes) / data
+
+
+def _without_nans(xp, data, instead):
+    if data.dtype.kind != "f":
+        return data
+    return xp.where(xp.isnan(data), data.dtype.type(instead), data)
+
+
+@kernel
+def nansum(xp, data, axis, exclude, out_specs):
+    return sum_.function(xp, _without_nans(xp, data, 0), axis, exclude, out_specs)
+
+
+@nansum.vjp("data")
+def _(g, data, axis, exclude):
+    # A NaN is not equal to itself.
+    present = KERNELS["_equal"](data, data)
+    return _spread(g, data.spec, reduced_axes(axis, len(data.spec.shape), exclude)) * present
+
+
+@kernel
+def nanprod(xp, data, axis, exclude, out_specs):
+    return prod_.function(xp, _without_nans(xp, data, 1), axis, exclude, out_specs)
+
+
+@nanprod.vjp("data")
+def _(g, data, out, axis, exclude):
+    present = KERNELS["_equal"](data, data)
+    # The NaNs are replaced before the division, since zero times NaN would not take them out of it.
+    divisor = KERNELS["where"](present, data, KERNELS["ones_like"](data))
+    axes = reduced_axes(axis, len(data.spec.shape), exclude)
+    return _spread(g * out, data.spec, axes) / divisor * present
+
+
+# Extrema.
+
+
+@kernel(op="max")
+def max_(xp, data, axis, exclude, out_specs):
+    return data.max(axis=reduced_axes(axis, data.ndim, exclude)).reshape(out_specs[0].shape)
+
+
+@kernel(op="min")
+def min_(xp, data, axis, exclude, out_specs):
+    return data.min(axis=reduced_axes(axis, data.ndim, exclude)).reshape(out_specs[0].shape)
+
+
+@max_.vjp("data")
+@min_.vjp("data")
+def _(g, data, out, axis, exclude):
+    axes = reduced_axes(axis, len(data.spec.shape), exclude)
+    return _spread(g, data.spec, axes) * KERNELS["_equal"](data, _spread(out, data.spec, axes))
+
+
+@kernel
+def argmax(xp, data, axis, out_specs):
+    return data.argmax(axis=axis).astype(data.dtype).reshape(out_specs[0].shape)
+
+
+@kernel
+def argmin(xp, data, axis, out_specs):
+    return data.argmin(axis=axis).astype(data.dtype).reshape(out_specs[0].shape)
+
+
+@kernel
+def argmax_channel(xp, data):
+    return data.argmax(axis=1).astype(data.dtype)
+
+
+# Norms and moments.
+
+
+@kernel
+def norm(xp, data, ord, axis, out_specs):
+    wide = data.astype(_wide(xp, data) if data.dtype.kind == "f" else xp.float64, copy=False)
+    axes = reduced_axes(axis, data.ndim)
+    if ord == 1:
+        found = abs(wide).sum(axis=axes)
+    else:
+        found = xp.sqrt((wide * wide).sum(axis=axes))
+    return _as(out_specs[0].dtype, found).reshape(out_specs[0].shape)
+
+
+@norm.vjp("data")
+def _(g, data, out, ord, axis):
+    axes = reduced_axes(axis, len(data.spec.shape))
+    converted = data if data.spec.dtype == g.spec.dtype else KERNELS["Cast"](data, dtype=g.spec.dtype)
+    if ord == 1:
+        return _spread(g, data.spec, axes) * KERNELS["sign"](converted)
+    return _spread(g / out, data.spec, axes) * converted
+
+
+@kernel
+def moments(xp, data, axes, out_specs):
+    dtype = data.dtype
+    over = reduced_axes(axes, data.ndim)
+    count = _count(data.shape, over)
+    wide = data.astype(xp.float32) if dtype.char == "e" else data
+    accumulator = xp.int64 if dtype.kind in "biu" else wide.dtype
+    total = wide.sum(axis=over, dtype=accumulator, keepdims=True)
+    mean = _divided(xp, total, count, xp.dtype(accumulator))
+    deviation = wide - mean
+    squares = (deviation * deviation).sum(axis=over, dtype=accumulator)
+    variance = _divided(xp, squares, count, xp.dtype(accumulator))
+    shape = out_specs[0].shape
+    return mean.astype(dtype).reshape(shape), variance.astype(dtype).reshape(shape)
+
+
+@moments.vjp("data")
+def _(gs, data, out0, axes):
+    over = reduced_axes(axes, len(data.spec.shape))
+    share = _reciprocal(_count(data.spec.shape, over))
+    deviation = data - _spread(out0, data.spec, over)
+    return _spread(gs[0] * share, data.spec, over) + _spread(gs[1] * (2 * share), data.spec, over) * deviation
+
+
+@kernel(op="L2Normalization")
+def l2_normalization(xp, data, eps, mode):
+    wide = data.astype(_wide(xp, data), copy=False)
+    squares = (wide * wide).sum(axis=l2_axes(mode, data.ndim), keepdims=True)
+    return (wide / xp.sqrt(squares + squares.dtype.type(eps))).astype(data.dtype, copy=False)
+
+
+@l2_normalization.vjp("data")
+def _(g, data, eps, mode):
+    axes = l2_axes(mode, len(data.spec.shape))
+
+    def total(array):
+        return KERNELS["sum"](array, axis=axes, keepdims=True) if axes else array
+
+    scale = (total(data * data) + eps) ** -0.5
+    return g * scale - data * (scale * scale * scale * total(g * data))
+
+
+# Running sums.
+
+
+@kernel(op="_np_cumsum")
+def cumsum(xp, a, axis, out_specs):
+    dtype = out_specs[0].dtype
+    if axis is None:
+        a, axis = a.reshape(-1), 0
+    a = _as(dtype, a)
+    return xp.cumsum(a, axis=axis, dtype=_wide(xp, a)).astype(dtype, copy=False)
+
+
+@cumsum.vjp("a")
+def _(g, a_spec, axis):
+    return KERNELS["_reverse_cumsum"](g, axis=axis, shape=a_spec.shape)
+
+
+@kernel(op="_reverse_cumsum")
+def reverse_cumsum(xp, data, axis, shape):
+    along = -1 if axis is None else axis
+    running = xp.cumsum(xp.flip(data, along), axis=along, dtype=_wide(xp, data))
+    return xp.ascontiguousarray(xp.flip(running, along)).astype(data.dtype, copy=False).reshape(shape)
+
+
+@reverse_cumsum.vjp("data")
+def _(g, axis):
+    return KERNELS["_np_cumsum"](g, axis=axis)
