@@ -21,7 +21,6 @@ from remx_contract.errors import (
     ShapeError,
 )
 from remx_contract.op import Grad
-from remx_contract.spec import TensorSpec
 
 from .registry import KERNELS, Rule
 from .value import Value
@@ -143,11 +142,16 @@ class Node:
         saved_inputs, saved_outputs = spec.kernel.saved(tracked)
         if saved_inputs == (-1,):
             saved_inputs = tuple(range(len(values)))
-        self.inputs = {index: Saved(values[index], values[index].producer) for index in saved_inputs}
+        # A rule may name an optional input or output that this call does not have; it gets None for it.
+        given = len(values)
+        self.inputs = {
+            index: Saved(values[index], values[index].producer) for index in saved_inputs if index < given
+        }
         for index, value in enumerate(outputs):
             value.producer = self
             value.index = index
-        self.outputs = {index: Saved(outputs[index], None) for index in saved_outputs}
+        made = len(outputs)
+        self.outputs = {index: Saved(outputs[index], None) for index in saved_outputs if index < made}
 
     def free(self) -> None:
         """Drop what was saved; another pass over this node is an error."""
@@ -195,10 +199,11 @@ def _argument(node: Node, source: tuple[str, str, Any], gs: list[Value], needs: 
     if kind == "g":
         return gs[0]
     if kind == "input":
-        saved = node.inputs[which]
-        return saved.restore(op, saved.producer)
+        saved = node.inputs.get(which)
+        return saved and saved.restore(op, saved.producer)
     if kind == "output":
-        return node.outputs[which].restore(op, node)
+        saved = node.outputs.get(which)
+        return saved and saved.restore(op, node)
     if kind == "attr":
         return node.per_call[name] if name in node.per_call else node.spec.attrs[name]
     if kind == "in_spec":

@@ -14,6 +14,8 @@ FAMILIES: Final = (
     "elementwise",
     "binary",
     "scalar",
+    "softmax",
+    "activation",
     "creation",
     "inplace",
     "shaping",

@@ -1,0 +1,52 @@
+"""Softmaxes."""
+
+from __future__ import annotations
+
+from ..attributes import BOOL, DTYPE, FLOAT, INT, optional
+from ..op import RULES, Attr, Attrs, Op
+from ..rules import activations
+
+_ATTRS = (
+    Attr("axis", INT, -1),
+    Attr("temperature", optional(FLOAT), None),
+    Attr("dtype", optional(DTYPE), None),
+    Attr("use_length", optional(BOOL), False),
+)
+
+
+def _inputs(attrs: Attrs) -> int:
+    return 2 if attrs.use_length else 1
+
+
+ROWS = (
+    Op(
+        "softmax",
+        inputs=("data", "length"),
+        attrs=_ATTRS,
+        shape=activations.softmax,
+        dtype=activations.softmax_dtype,
+        grad=RULES,
+        arity=_inputs,
+        doc="exp(data / temperature) divided by its sum over `axis`. With `use_length`, only the first "
+        "`length` elements of the axis take part and the others become 0; `length` is an integer array with "
+        "the shape of data without the axis. The result has dtype `dtype` if given.",
+    ),
+    Op(
+        "softmin",
+        inputs=("data",),
+        attrs=_ATTRS,
+        shape=activations.softmax_without_length,
+        dtype=activations.softmax_dtype,
+        grad=RULES,
+        doc="Softmax of -data over `axis`: the smallest element gets the largest share.",
+    ),
+    Op(
+        "log_softmax",
+        inputs=("data",),
+        attrs=_ATTRS,
+        shape=activations.softmax_without_length,
+        dtype=activations.softmax_dtype,
+        grad=RULES,
+        doc="Logarithm of the softmax over `axis`, computed without overflow.",
+    ),
+)

@@ -1,0 +1,103 @@
+"""Softmaxes: kernels and their gradient rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remx_contract.errors import DTypeError
+
+from ..backend import Array
+from ..registry import KERNELS, kernel
+from ..value import Value
+
+
+def _shifted(xp: Any, data: Array, axis: int, temperature: float | None, dtype: Any, sign: int = 1) -> Array:
+    """``sign * data`` less its maximum, over the temperature, in the dtype that is computed in."""
+    if data.dtype.kind != "f":
+        raise DTypeError(argument="data", got=data.dtype.name, expected="a floating-point dtype")
+    working = xp.result_type(data.dtype, dtype, xp.float32)
+    if data.dtype != working:
+        data = data.astype(working)
+    if sign < 0:
+        result = xp.subtract(data.min(axis=axis, keepdims=True), data)
+    else:
+        result = xp.subtract(data, data.max(axis=axis, keepdims=True))
+    if temperature is not None and temperature != 1:
+        result /= working.type(temperature)
+    return result
+
+
+def _normalized(xp: Any, shifted: Array, axis: int, dtype: Any) -> Array:
+    """The softmax of what ``_shifted`` gave, in its memory."""
+    xp.exp(shifted, out=shifted)
+    shifted /= shifted.sum(axis=axis, keepdims=True)
+    return shifted.astype(dtype, copy=False)
+
+
+def compute_softmax(xp: Any, data: Array, axis: int, temperature: float | None, dtype: Any) -> Array:
+    """The softmax over one axis, as ``dtype``."""
+    if not data.size:
+        return xp.empty(data.shape, dtype)
+    return _normalized(xp, _shifted(xp, data, axis, temperature, dtype), axis, dtype)
+
+
+def softmax_gradient(g: Value, out: Value, axis: int, temperature: float | None) -> Value:
+    """The gradient of a softmax's data, given its result."""
+    gradient = out * (g - _summed(g * out, axis))
+    return gradient if temperature in (None, 1) else gradient / temperature
+
+
+def _summed(value: Value, axis: int) -> Value:
+    """The sum over one axis, which is kept."""
+    shape = list(value.spec.shape)
+    shape[axis] = 1
+    return KERNELS["_sum_to"](value, shape=tuple(shape))
+
+
+@kernel
+def softmax(xp, data, length=None, *, axis, temperature, out_specs):
+    dtype = out_specs[0].dtype
+    if length is None or not data.size:
+        return compute_softmax(xp, data, axis, temperature, dtype)
+    axis %= data.ndim
+    positions = xp.arange(data.shape[axis]).reshape((-1,) + (1,) * (data.ndim - 1 - axis))
+    inside = positions < xp.expand_dims(length, axis)
+    masked = xp.where(inside, data, data.dtype.type(-xp.inf)) if data.dtype.kind == "f" else data
+    result = compute_softmax(xp, masked, axis, temperature, dtype)
+    # Where the length is 0 there is nothing to divide by.
+    result[~inside] = 0
+    return result
+
+
+@softmax.vjp("data")
+def _(g, out, axis, temperature):
+    return softmax_gradient(g, out, axis, temperature)
+
+
+@kernel
+def softmin(xp, data, axis, temperature, out_specs):
+    dtype = out_specs[0].dtype
+    if not data.size:
+        return xp.empty(data.shape, dtype)
+    return _normalized(xp, _shifted(xp, data, axis, temperature, dtype, -1), axis, dtype)
+
+
+@softmin.vjp("data")
+def _(g, out, axis, temperature):
+    return -softmax_gradient(g, out, axis, temperature)
+
+
+@kernel
+def log_softmax(xp, data, axis, temperature, out_specs):
+    dtype = out_specs[0].dtype
+    if not data.size:
+        return xp.empty(data.shape, dtype)
+    shifted = _shifted(xp, data, axis, temperature, dtype)
+    shifted -= xp.log(xp.exp(shifted).sum(axis=axis, keepdims=True))
+    return shifted.astype(dtype, copy=False)
+
+
+@log_softmax.vjp("data")
+def _(g, out, axis, temperature):
+    gradient = g - KERNELS["exp"](out) * _summed(g, axis)
+    return gradient if temperature in (None, 1) else gradient / temperature
