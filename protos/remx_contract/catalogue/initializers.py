@@ -21,8 +21,8 @@ ROWS = (
         dtype=types.attr,
         grad=NONE,
         random=True,
-        doc="A matrix with orthogonal rows or columns of length `scale`, from the singular value "
-        "decomposition of a random one: uniform from -1 to 1, or normal. Axes after the first are flattened "
-        "into columns.",
+        doc="A matrix with orthogonal rows or columns of length `scale`, made of the singular vectors of a "
+        "random matrix, uniform from -1 to 1 or normal. Axes after the first are flattened into columns; "
+        "the signs of the vectors are LAPACK's and vary with its build, as MXNet's do.",
     ),
 )

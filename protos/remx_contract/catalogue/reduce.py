@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..attributes import AXES, BOOL, FLOAT, INT, SHAPE, choice, optional
 from ..dtypes import DType, float16, float32, float64, int8, int32, int64
 from ..op import NONE, RULES, ZERO, Attr, Attrs, DTypeRule, Grad, Op, ShapeRule
-from ..rules import reductions, shapes, types
+from ..rules import reductions, types
 from ..rules.choices import dtype_among
 
 _OUT_DTYPE = optional(dtype_among(float16, float32, float64, int8, int32, int64))
@@ -155,7 +155,7 @@ ROWS = (
         "_reverse_cumsum",
         "The running sum from the end of an axis, of the flattened array without `axis`, with the shape "
         "given; the gradient of the running sum.",
-        shapes.shape_attr,
+        reductions.reshaped,
         Attr("axis", optional(INT)),
         Attr("shape", SHAPE),
     ),

@@ -113,6 +113,13 @@ def scan(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
     return (shape,)
 
 
+def reshaped(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """The attribute ``shape``, of as many elements as the input."""
+    if prod(shapes[0]) != prod(attrs.shape):
+        raise ShapeError(got=f"shape {shapes[0]}", expected=f"as many elements as {attrs.shape}")
+    return (attrs.shape,)
+
+
 def to_shape(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
     """The attribute ``shape``, into which the input's elements fit after its ``axes`` are summed."""
     (shape,) = shapes

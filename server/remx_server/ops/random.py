@@ -40,7 +40,8 @@ def random_normal(xp, loc, scale, out_specs, random):
 @kernel(op="_random_exponential")
 def random_exponential(xp, lam, out_specs, random):
     _check(lam > 0, f"lam must be positive, got {lam}")
-    return xp.asarray(random.exponential(lam, out_specs[0].shape, out_specs[0].dtype))
+    shape = out_specs[0].shape
+    return xp.asarray(random.exponential(lam, shape or (1,), out_specs[0].dtype).reshape(shape))
 
 
 @kernel(op="_random_randint")
