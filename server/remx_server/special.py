@@ -11,21 +11,47 @@ Each function takes the array module and a float64 array of any shape, and broad
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from math import factorial, fsum, pi
 from typing import Any, Final
 
+import numpy as np
+
 from .backend import Array
+
+BLOCK: Final = 1 << 13
+"""How many elements of host memory are computed at a time, so that intermediate results stay in cache."""
 
 EULER_GAMMA: Final = 0.57721566490153286061
 """The Euler-Mascheroni constant."""
 
 
+def _blockwise(function: Callable[..., Array]) -> Callable[..., Array]:
+    """A function whose last argument is an array, computed in blocks where that is a long one of NumPy's."""
+
+    @functools.wraps(function)
+    def call(xp: Any, *arguments: Any) -> Array:
+        x = arguments[-1]
+        if x.size <= BLOCK or not isinstance(x, np.ndarray):
+            return function(xp, *arguments)
+        flat = x.reshape(-1)
+        result = np.empty_like(flat)
+        for start in range(0, flat.size, BLOCK):
+            block = slice(start, start + BLOCK)
+            result[block] = function(xp, *arguments[:-1], flat[block])
+        return result.reshape(x.shape)
+
+    return call
+
+
 def _horner(x: Any, coefficients: Sequence[float]) -> Any:
     """The polynomial with the given coefficients, constant first."""
-    total = coefficients[-1]
-    for coefficient in coefficients[-2::-1]:
-        total = total * x + coefficient
+    total = x * coefficients[-1]
+    for coefficient in coefficients[-2:0:-1]:
+        total += coefficient
+        total *= x
+    total += coefficients[0]
     return total
 
 
@@ -119,6 +145,7 @@ def _ratio(x: Any, pair: tuple[Sequence[float], Sequence[float]]) -> Any:
     return _horner(x, pair[0]) / _horner(x, pair[1])
 
 
+@_blockwise
 def erf(xp: Any, x: Array) -> Array:
     """The Gauss error function."""
     size = xp.abs(x)
@@ -132,6 +159,39 @@ def erf(xp: Any, x: Array) -> Array:
     above = 1 - xp.exp(-large * large - 0.5625 + exponent) / large
     result = xp.where(size < 0.84375, below, xp.where(size < 1.25, near_one, above))
     return xp.where(xp.isnan(x), x, xp.copysign(result, x))
+
+
+# Eigen's rational approximation to erf(x) / x in the square of x, for abs(x) <= 4, in single precision.
+_ERF_SINGLE = (
+    (
+        -1.60960333262415e-02,
+        -2.95459980854025e-03,
+        -7.34990630326855e-04,
+        -5.69250639462346e-05,
+        -2.10102402082508e-06,
+        2.77068142495902e-08,
+        -2.72614225801306e-10,
+    ),
+    (
+        -1.42647390514189e-02,
+        -7.37332916720468e-03,
+        -1.68282697438203e-03,
+        -2.13374055278905e-04,
+        -1.45660718464996e-05,
+    ),
+)
+
+
+@_blockwise
+def erf_single(xp: Any, x: Array) -> Array:
+    """The Gauss error function of a float32 array, to a few units of the last place."""
+    x = _limited(xp, x, 4)
+    # Rounding can take the result beyond 1, and gelu's tail below 0 with it.
+    return _limited(xp, x * _ratio(x * x, _ERF_SINGLE), 1)
+
+
+def _limited(xp: Any, x: Array, bound: float) -> Array:
+    return xp.minimum(xp.maximum(x, x.dtype.type(-bound)), x.dtype.type(bound))
 
 
 # The inverse: coefficients of AS 241 (PPND16) around the middle, in the tail, and in the far tail.
@@ -204,6 +264,7 @@ _INVERSE_FAR = (
 )
 
 
+@_blockwise
 def erfinv(xp: Any, x: Array) -> Array:
     """The inverse of :func:`erf`: infinite at -1 and 1, nan beyond."""
     q = x / 2
@@ -261,6 +322,7 @@ def _gammaln_positive(xp: Any, x: Array) -> Array:
     return xp.where(x < 1.5, at_one, xp.where(x < 2.5, at_two, far))
 
 
+@_blockwise
 def gammaln(xp: Any, x: Array) -> Array:
     """The logarithm of abs(gamma(x)): infinite at 0, negative whole numbers and both infinities."""
     low = x < 0.5
@@ -270,6 +332,7 @@ def gammaln(xp: Any, x: Array) -> Array:
     return xp.where(x == -xp.inf, xp.inf, result)
 
 
+@_blockwise
 def gamma(xp: Any, x: Array) -> Array:
     """The gamma function: infinite at 0 with the zero's sign, nan at negative whole numbers and -inf."""
     low = x < 0.5
@@ -318,6 +381,7 @@ def _cotangent_derivative(xp: Any, n: int, x: Array) -> Array:
     return _horner(xp.cos(pi * fraction) / xp.sin(pi * fraction), polynomial)
 
 
+@_blockwise
 def polygamma(xp: Any, n: int, x: Array) -> Array:
     """Derivative n + 1 of log(gamma(x)): the digamma function for n = 0."""
     low = x < 0.5

@@ -145,7 +145,7 @@ ROWS = (
     Op(
         "smooth_l1",
         inputs=("data",),
-        attrs=(Attr("scalar", FLOAT),),
+        attrs=(Attr("scalar", FLOAT, 1.0),),
         shape=shapes.same,
         dtype=types.same,
         grad=RULES,

@@ -67,7 +67,9 @@ def _bent(xp: Any, data: Array, act_type: str, slope: float) -> Array:
 
 
 def _normal_cdf(xp: Any, data: Array) -> Array:
-    return ((special.erf(xp, data.astype(xp.float64) * 0.5**0.5) + 1) * 0.5).astype(data.dtype)
+    argument = data * 0.5**0.5
+    single = data.dtype.itemsize == 4
+    return ((special.erf_single if single else special.erf)(xp, argument) + 1) * 0.5
 
 
 def _straight(xp: Any, data: Array, slope: Any) -> Array:

@@ -192,7 +192,9 @@ def in_float(function: Callable[..., Array]) -> Callable[..., Array]:
             return to_whole(xp, function(xp, data.astype(xp.float64), **attrs), dtype)
         if dtype.itemsize == 2:
             return function(xp, data.astype(xp.float32), **attrs).astype(dtype)
-        return function(xp, data, **attrs)
+        result = function(xp, data, **attrs)
+        # NumPy 1 makes float64 of a 0-d float32 and a Python number.
+        return result if result.dtype == dtype else result.astype(dtype)
 
     return call
 
@@ -432,9 +434,9 @@ is_finite = _question("_contrib_isfinite", "isfinite")
 
 
 @kernel(kinds="fiu")
-@in_double
+@in_float
 def erf(xp, data):
-    return special.erf(xp, data)
+    return special.erf_single(xp, data) if data.dtype.itemsize == 4 else special.erf(xp, data)
 
 
 @erf.vjp("data")

@@ -15,15 +15,14 @@ def _shifted(xp: Any, data: Array, axis: int, temperature: float | None, dtype: 
     """``sign * data`` less its maximum, over the temperature, in the dtype that is computed in."""
     if data.dtype.kind != "f":
         raise DTypeError(argument="data", got=data.dtype.name, expected="a floating-point dtype")
-    working = xp.result_type(data.dtype, dtype, xp.float32)
-    if data.dtype != working:
-        data = data.astype(working)
+    if data.dtype != dtype or dtype.itemsize == 2:
+        data = data.astype(xp.result_type(data.dtype, dtype, xp.float32))
     if sign < 0:
         result = xp.subtract(data.min(axis=axis, keepdims=True), data)
     else:
         result = xp.subtract(data, data.max(axis=axis, keepdims=True))
     if temperature is not None and temperature != 1:
-        result /= working.type(temperature)
+        result /= result.dtype.type(temperature)
     return result
 
 
