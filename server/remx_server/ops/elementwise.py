@@ -373,7 +373,12 @@ def _(g, data, grad_scale, valid_thresh, normalization):
 @kernel(kinds="fiu")
 def clip(xp, data, a_min, a_max):
     as_data = scalar_cast(data.dtype)
-    return xp.minimum(xp.maximum(data, as_data(a_min)), as_data(a_max))
+    low, high = as_data(a_min), as_data(a_max)
+    raised = xp.maximum(data, low)
+    if low > high:
+        # With its bounds the wrong way round MXNet gives each element one of them.
+        return xp.where(data > high, high, raised)
+    return xp.minimum(raised, high)
 
 
 @clip.vjp("data")
