@@ -8,12 +8,6 @@ from remx_contract.errors import ArgumentError, DTypeError, MXNetError, ShapeErr
 from support.runner import Runner
 
 
-@pytest.fixture(autouse=True)
-def _silent():
-    with np.errstate(all="ignore"):
-        yield
-
-
 @pytest.mark.parametrize(
     ("gamma", "data", "expected"),
     [

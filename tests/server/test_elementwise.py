@@ -20,12 +20,6 @@ ATTRS: dict[str, dict[str, object]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _silent():
-    with np.errstate(all="ignore"):
-        yield
-
-
 def array(values: list[float], dtype: str = "float32") -> np.ndarray:
     return np.array(values).astype(dtype)
 

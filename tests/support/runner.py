@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-
 import remx_server.ops  # noqa: F401 - registers the kernels
 from remx_contract import codec
 from remx_contract.catalogue import find
@@ -52,7 +51,7 @@ class Runner:
         """The array of a value."""
         return np.array(self.backend.to_host(value.data))
 
-    def apply(self, name: str, values: Sequence[Value], attrs: Mapping[str, object] = {}) -> list[Value]:  # noqa: B006
+    def apply(self, name: str, values: Sequence[Value], attrs: Mapping[str, object] = {}) -> list[Value]:
         """The outputs of an op on values, recorded where one of them is tracked."""
         op = find(name)
         parsed = op.parse(attrs)
@@ -60,11 +59,15 @@ class Runner:
         if op.random:
             per_call["random"] = self.random
         spec = OpSpec(op, parsed, len(values), None if values else self.backend)
-        return self.executor.run(spec, values, per_call, self.mode | codec.RECORDING, 0)
+        # As a session's thread does: infinities and not-a-numbers are results, not warnings.
+        with np.errstate(all="ignore"):
+            return self.executor.run(spec, values, per_call, self.mode | codec.RECORDING, 0)
 
-    def call(self, name: str, arrays: Sequence[Array], attrs: Mapping[str, object] = {}) -> list[Array]:  # noqa: B006
+    def call(self, name: str, arrays: Sequence[Array], attrs: Mapping[str, object] = {}) -> list[Array]:
         """The outputs of an op on arrays."""
-        return [self.host(value) for value in self.apply(name, [self.value(array) for array in arrays], attrs)]
+        return [
+            self.host(value) for value in self.apply(name, [self.value(array) for array in arrays], attrs)
+        ]
 
     def gradients(
         self,
@@ -75,11 +78,12 @@ class Runner:
         create_graph: bool = False,
     ) -> list[Value]:
         """The gradients of variables, as ``autograd.grad`` gives them."""
-        return self.executor.backward(
-            heads,
-            [None if array is None else self.value(array) for array in head_gradients],
-            variables,
-            retain_graph=True,
-            create_graph=create_graph,
-            train_mode=bool(self.mode & codec.TRAINING),
-        )
+        with np.errstate(all="ignore"):
+            return self.executor.backward(
+                heads,
+                [None if array is None else self.value(array) for array in head_gradients],
+                variables,
+                retain_graph=True,
+                create_graph=create_graph,
+                train_mode=bool(self.mode & codec.TRAINING),
+            )
