@@ -1,7 +1,8 @@
 """The types of operator attributes: how a value that a user gives becomes the canonical one.
 
-MXNet sends every attribute as text, so it takes ``axis='1'``, ``axis=[0]``, ``np.int64(1)`` and ``keepdims='True'``.
-The same values are taken here; each type turns them into one canonical Python value or refuses them.
+MXNet sends every attribute as text, so it takes ``axis='1'``, ``axis=[0]``, ``np.int64(1)`` and
+``keepdims='True'``. The same values are taken here; each type turns them into one canonical Python value or
+refuses them.
 """
 
 from __future__ import annotations
@@ -125,9 +126,7 @@ SHAPE: Final = AttrType("tuple of int", "int | Sequence[int]", _shape)
 """A tuple of integers; a single integer becomes a tuple of one."""
 AXES: Final = AttrType("int or tuple of int", "int | Sequence[int]", _axes)
 """An integer or a tuple of integers, kept apart."""
-OPTIONAL_ITEMS: Final = AttrType(
-    "tuple of int or None", "int | None | Sequence[int | None]", _optional_items
-)
+OPTIONAL_ITEMS: Final = AttrType("tuple of int or None", "int | None | Sequence[int | None]", _optional_items)
 """A tuple whose items may be None, like the begin and end of a slice."""
 FLOATS: Final = AttrType("tuple of float", "float | Sequence[float]", _floats)
 DTYPE: Final = AttrType("dtype", "DTypeLike", as_dtype)

@@ -119,7 +119,9 @@ def array_from_message(message: stream_pb2.Tensor) -> Array:
     """The array in a message, writable and owning its memory; ProtocolError where the length does not fit."""
     spec = tensor_spec(message)
     if len(message.data) != spec.nbytes:
-        raise ProtocolError(f"a tensor of {spec} came with {len(message.data)} bytes instead of {spec.nbytes}")
+        raise ProtocolError(
+            f"a tensor of {spec} came with {len(message.data)} bytes instead of {spec.nbytes}"
+        )
     return np.frombuffer(bytearray(message.data), dtype=spec.dtype).reshape(spec.shape)
 
 

@@ -47,7 +47,7 @@ def as_dtype(value: object) -> DType:
     Parameters
     ----------
     value : numpy.dtype, type or str
-        ``np.float32``, ``"float32"``, ``np.dtype("<f4")``; ``bool``, ``int`` and ``float`` as NumPy reads them.
+        ``np.float32``, ``"float32"``, ``np.dtype("<f4")``; ``bool``, ``int``, ``float`` as NumPy reads them.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """The error classes of remx, the same on both sides of the wire.
 
-Every class has a ``reason``, a constant in capitals that crosses the wire and never changes; ``status.py`` maps
-reasons to classes and to gRPC codes. Where MXNet raises a builtin (an index out of range is an ``IndexError``),
-the class here is that builtin too, so that code written for MXNet catches it.
+Every class has a ``reason``, a constant in capitals that crosses the wire and never changes; ``status.py``
+maps reasons to classes and to gRPC codes. Where MXNet raises a builtin (an index out of range is an
+``IndexError``), the class here is that builtin too, so that code written for MXNet catches it.
 """
 
 from __future__ import annotations

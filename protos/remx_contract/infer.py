@@ -1,7 +1,7 @@
 """Inference: a row, input specs and attributes -> output specs, or an error that names the op.
 
-The client infers before it sends anything, so that a wrong shape raises at the call; the server infers again, since
-it does not trust what comes over the wire. Both cache the answer by (op, attributes, input specs).
+The client infers before it sends anything, so that a wrong shape raises at the call; the server infers again,
+since it does not trust what comes over the wire. Both cache the answer by (op, attributes, input specs).
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ def check_arity(op: Op, count: int, attrs: Attrs) -> None:
     wanted = op.input_count(attrs)
     if wanted < 0:
         if count < 1:
-            raise ArgumentError(op=op.name, argument=op.inputs[0][1:], got="no input", expected="at least one")
+            raise ArgumentError(
+                op=op.name, argument=op.inputs[0][1:], got="no input", expected="at least one"
+            )
     elif count != wanted:
         names = ", ".join(op.inputs[:wanted])
         raise ArgumentError(op=op.name, got=f"{count} inputs", expected=f"{wanted} ({names})")
@@ -56,7 +58,8 @@ def infer(op: Op, specs: Sequence[TensorSpec], attrs: Attrs) -> tuple[TensorSpec
     if op.mutates:
         # What the kernel writes in place has its spec already; the rules only check the inputs.
         return tuple(
-            _bounded(op, TensorSpec.of(tuple(shape), dtype)) for shape, dtype in zip(shapes, dtypes, strict=True)
+            _bounded(op, TensorSpec.of(tuple(shape), dtype))
+            for shape, dtype in zip(shapes, dtypes, strict=True)
         )
     count = op.output_count(attrs) + op.hidden
     if len(dtypes) == 1 and count > 1:

@@ -59,8 +59,9 @@ class Attr:
     type : AttrType
     default : canonical value, or REQUIRED
     per_call : bool
-        The value travels with each invoke instead of being part of the interned spec; for values that change from
-        call to call (a learning rate, an offset). INT or FLOAT only, and shape and dtype rules do not see it.
+        The value travels with each invoke instead of being part of the interned spec; for values that change
+        from call to call (a learning rate, an offset). INT or FLOAT only, and shape and dtype rules do not
+        see it.
     """
 
     name: str
@@ -166,7 +167,9 @@ class Op:
             if attr.name in given:
                 attrs[attr.name] = attr.parse(self.name, given[attr.name])
             elif attr.default is REQUIRED:
-                raise ArgumentError(op=self.name, argument=attr.name, expected=f"{attr.type.name}; it is required")
+                raise ArgumentError(
+                    op=self.name, argument=attr.name, expected=f"{attr.type.name}; it is required"
+                )
             else:
                 attrs[attr.name] = attr.default
         return attrs

@@ -14,8 +14,8 @@ Shape = tuple[int, ...]
 class TensorSpec:
     """The shape and dtype of a tensor.
 
-    Specs are interned: two specs of the same shape and dtype are the same object, so that comparing and hashing
-    one on the hot path costs what it costs for an identity. Make them with :meth:`of`.
+    Specs are interned: two specs of the same shape and dtype are the same object, so that comparing and
+    hashing one on the hot path costs what it costs for an identity. Make them with :meth:`of`.
 
     Attributes
     ----------

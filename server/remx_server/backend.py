@@ -8,7 +8,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-
 from remx_contract.errors import DeviceError
 
 CPU = 1
@@ -117,7 +116,9 @@ class CupyBackend(Backend):
         """What the handshake tells of the device."""
         name = self.xp.cuda.runtime.getDeviceProperties(self.device_id)["name"]
         free, total = self.device.mem_info
-        return DeviceInfo(GPU, self.device_id, name.decode() if isinstance(name, bytes) else str(name), total, free)
+        return DeviceInfo(
+            GPU, self.device_id, name.decode() if isinstance(name, bytes) else str(name), total, free
+        )
 
 
 def _host_memory() -> tuple[int, int]:
@@ -137,7 +138,8 @@ def find_gpus() -> list[CupyBackend]:
 
         return [CupyBackend(index) for index in range(cupy.cuda.runtime.getDeviceCount())]
     except Exception:
-        # CuPy raises its own classes for a missing driver, ImportError for missing libraries: all mean no GPU.
+        # CuPy raises its own classes for a missing driver, ImportError for missing libraries: all mean no
+        # GPU.
         return []
 
 
@@ -162,7 +164,8 @@ class Devices:
             raise DeviceError("--device gpu: CuPy finds no GPU (install remx[cuda12] and an NVIDIA driver)")
 
     def find(self, device_type: int, device_id: int) -> Backend:
-        """The backend of an MXNet context; all CPU contexts share one. DeviceError for a GPU that is not there."""
+        """The backend of an MXNet context; all CPU contexts share one. DeviceError for a GPU that is not
+        there."""
         if device_type in (CPU, CPU_PINNED, CPU_SHARED, 0):
             return self.cpu
         if device_type == GPU and device_id < len(self.gpus):

@@ -100,7 +100,7 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         metavar="FILE",
         type=Path,
         default=environment("REMX_TOKEN_FILE"),
-        help="a file with the token that clients must present (REMX_TOKEN_FILE; or REMX_TOKEN for the token itself)",
+        help="the file with the token that clients present (REMX_TOKEN_FILE; REMX_TOKEN is the token itself)",
     )
     parser.add_argument(
         "--grace",

@@ -39,3 +39,19 @@ def as_element(value: float, dtype: np.dtype[Any]) -> Any:
 def as_positions(xp: ModuleType, array: Array) -> Array:
     """An array of any dtype as int64 positions: floats are truncated."""
     return array if array.dtype == xp.int64 else array.astype(xp.int64)
+
+
+def check_range(
+    xp: ModuleType, positions: Array, low: int, high: int, axis: int = 0, *, always: bool = False
+) -> None:
+    """IndexError for a position below ``low`` or not below ``high``.
+
+    NumPy checks positions where it uses them, with negative ones counted from the end; CuPy wraps them around
+    without a word. So only ``always`` or on a GPU is anything looked at here.
+    """
+    if xp.__name__ == "numpy" and not always:
+        return
+    outside = (positions < low) | (positions >= high)
+    if outside.any():
+        position = int(positions[outside][0])
+        raise IndexError(f"index {position} is out of bounds for axis {axis} with size {high}")

@@ -84,7 +84,8 @@ class OpSpec:
         self.backend = backend
         self.random = op.random
         self.decoders = [
-            (attr.name, codec.word_to_float if attr.type is FLOAT else codec.word_to_int) for attr in op.per_call
+            (attr.name, codec.word_to_float if attr.type is FLOAT else codec.word_to_int)
+            for attr in op.per_call
         ]
         self.words = len(self.decoders) + self.random
         self.outputs = op.output_count(attrs)
@@ -165,6 +166,8 @@ class Executor:
         if call is None:
             call = spec.kernel.bind(backend.xp, spec.attrs, training, plan.out_specs)
             plan.calls[backend, training] = call
+        if spec.op.mutates and mode & RECORDING:
+            self._check_in_place(spec, values)
         arrays = [value.data for value in values]
         into = None
         if targets is not None and spec.kernel.ufunc and not mode & RECORDING:
@@ -188,7 +191,7 @@ class Executor:
             outputs[0].base = values[0].base or values[0]
         for index in spec.op.mutates:
             mark_written(values[index])
-        if mode & RECORDING:
+        if mode & RECORDING and outputs:
             for value in values:
                 if value.producer is not None:
                     self.rank += 1
@@ -201,6 +204,16 @@ class Executor:
                 self.write(target, value, mode)
             return list(targets)
         return outputs
+
+    @staticmethod
+    def _check_in_place(spec: OpSpec, values: Sequence[Value]) -> None:
+        """InPlaceRecordedError for an op without outputs on what is part of the recorded computation."""
+        if not spec.outputs and any(value.producer is not None for value in values):
+            raise InPlaceRecordedError(
+                op=spec.op.name,
+                message="a part of an array cannot be written while recording "
+                "if it or the value is part of the recorded computation",
+            )
 
     def _wrap(self, spec: OpSpec, plan: Plan, results: tuple[Any, ...], backend: Backend) -> list[Value]:
         outputs = []
@@ -227,7 +240,8 @@ class Executor:
         return None
 
     def _gather(self, values: Sequence[Value], backend: Backend) -> Sequence[Value]:
-        """The values on one device; MXNet takes mixed CPU contexts, and here mixed devices are copied over too."""
+        """The values on one device; MXNet takes mixed CPU contexts, and here mixed devices are copied over
+        too."""
         if backend is not self.active:
             backend.activate()
             self.active = backend
@@ -236,7 +250,9 @@ class Executor:
         return [
             value
             if value.backend is backend
-            else Value(backend.copy_from(value.data, value.backend), value.spec, backend, value.producer, value.index)
+            else Value(
+                backend.copy_from(value.data, value.backend), value.spec, backend, value.producer, value.index
+            )
             for value in values
         ]
 
@@ -340,7 +356,9 @@ class Executor:
         """A backward pass from start to end; see :func:`tape.backward`."""
         self.mode = (RECORDING if create_graph else 0) | (TRAINING if train_mode else 0)
         CURRENT.executor = self
-        steps = tape.backward(self, heads, head_gradients, variables, retain_graph=retain_graph or create_graph)
+        steps = tape.backward(
+            self, heads, head_gradients, variables, retain_graph=retain_graph or create_graph
+        )
         try:
             while True:
                 next(steps)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
-
 from remx_contract.errors import MXNetError
 
 from .service import Service

@@ -19,8 +19,14 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        line = {"time": f"{stamp}.{int(record.msecs):03d}Z", "level": record.levelname, "event": record.getMessage()}
-        line.update({key: value for key, value in vars(record).items() if key not in _STANDARD and key != "message"})
+        line = {
+            "time": f"{stamp}.{int(record.msecs):03d}Z",
+            "level": record.levelname,
+            "event": record.getMessage(),
+        }
+        line.update(
+            {key: value for key, value in vars(record).items() if key not in _STANDARD and key != "message"}
+        )
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)

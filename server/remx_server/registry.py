@@ -28,6 +28,10 @@ SPECIALS: Final = frozenset({"training", "random", "out_specs"})
 """What a kernel may ask for beside inputs and attributes: whether the calling thread is training, its
 RandomState, and the specs of the outputs."""
 
+ALL_INPUTS: Final = (-1,)
+REST: Final = (-2,)
+"""What a rule of a variadic op saves: all inputs, or all but the first."""
+
 KernelType = TypeVar("KernelType", bound="Kernel")
 
 KERNELS: Final[dict[str, Kernel]] = {}
@@ -61,6 +65,7 @@ class Rule:
         for name in inspect.signature(function).parameters:
             self.sources.append((name, *_source(op, name, input_index)))
         self.all_inputs = any(kind == "all_inputs" for _, kind, _ in self.sources)
+        self.rest = any(kind == "rest" for _, kind, _ in self.sources)
         self.inputs = tuple(which for _, kind, which in self.sources if kind == "input")
         self.outputs = tuple(which for _, kind, which in self.sources if kind == "output")
 
@@ -76,6 +81,8 @@ def _source(op: Op, name: str, input_index: dict[str, int]) -> tuple[str, Any]:
         return name, None
     if op.variadic and name == op.inputs[0][1:]:
         return "all_inputs", None
+    if op.variadic and name == "rest":
+        return "rest", None
     if name in input_index:
         return "input", input_index[name]
     if name.endswith("_spec") and name[:-5] in input_index:
@@ -166,7 +173,9 @@ class Kernel:
             inputs = tuple(sorted({index for rule in rules for index in rule.inputs}))
             outputs = tuple(sorted({index for rule in rules for index in rule.outputs}))
             if any(rule.all_inputs for rule in rules):
-                inputs = (-1,)
+                inputs = ALL_INPUTS
+            elif any(rule.rest for rule in rules):
+                inputs = REST
             found = self._saved[tracked] = (inputs, outputs)
         return found
 

@@ -11,7 +11,6 @@ from types import FrameType
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-
 from remx_contract.errors import DeviceError
 
 from .backend import Devices
@@ -108,9 +107,8 @@ def run(config: Config) -> int:
 
 
 def _watch_stdin(stop: threading.Event) -> None:
-    """The parent holds the other end of standard input: when it ends, however it ends, so does this server."""
+    """The parent holds the other end of standard input: when it ends, however it ends, so does this
+    server."""
     while sys.stdin.buffer.read(1):
         pass
     stop.set()
-
-

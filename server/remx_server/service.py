@@ -1,4 +1,5 @@
-"""The service: sessions by token, behind any transport. The gRPC edge and the in-process tests both call it."""
+"""The service: sessions by token, behind any transport. The gRPC edge and the in-process tests both call
+it."""
 
 from __future__ import annotations
 
@@ -10,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 
 import numpy as np
-
 from remx_contract import CONTRACT_VERSION
 from remx_contract.catalogue import OPS, digest
 from remx_contract.errors import (
@@ -66,7 +66,8 @@ class Service:
         """UnauthenticatedError unless the token is the one this server wants, if it wants one."""
         if self.config.token and not hmac.compare_digest(token.encode(), self.config.token.encode()):
             raise UnauthenticatedError(
-                "the server wants a token and this one is missing or wrong (REMX_TOKEN, or mx.connect(token=...))"
+                "the server wants a token and this one is missing or wrong (REMX_TOKEN, or "
+                "mx.connect(token=...))"
             )
 
     def session_of(self, token: bytes) -> Session:
@@ -78,7 +79,8 @@ class Service:
         return session
 
     def stream(self, requests: Iterable[stream_pb2.Up]) -> Iterator[stream_pb2.Down]:
-        """One client's command stream: what comes down for what goes up. Never raises: errors are the last message."""
+        """One client's command stream: what comes down for what goes up. Never raises: errors are the last
+        message."""
         incoming = iter(requests)
         try:
             session = self._open(incoming)
@@ -103,7 +105,8 @@ class Service:
         hello = first.hello
         if hello.contract_version != CONTRACT_VERSION or hello.catalogue_digest != digest():
             raise ContractMismatchError(
-                f"the client ({hello.client}) and this server ({product()}) were built from different contracts; "
+                f"the client ({hello.client}) and this server ({product()}) were built from different "
+                f"contracts; "
                 "install the same version of remx on both sides"
             )
         if hello.session:
@@ -172,7 +175,8 @@ class Service:
         return len(self._sessions)
 
     def drain(self, timeout: float) -> None:
-        """Take no new sessions, let the running ones end by themselves, and close those still open after ``timeout``."""
+        """Take no new sessions, let the running ones end by themselves, and close those still open after
+        ``timeout``."""
         with self._lock:
             self._draining = True
             open_sessions = list(self._sessions.values())
@@ -184,5 +188,3 @@ class Service:
         for session in open_sessions:
             session.outbox.close(ServerUnreachableError("the server is shutting down"))
             session.close()
-
-

@@ -9,7 +9,6 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
-
 from remx_contract.codec import read_chunk
 from remx_contract.errors import InternalError, MXNetError, TransferError
 from remx_contract.status import CODE_OF, DOMAIN, clip
@@ -71,9 +70,7 @@ class _Edge:
             raise TransferError("the upload ended without its last chunk")
         return stream_pb2.Receipt(received=received)
 
-    def download(
-        self, request: stream_pb2.DownloadRequest, context: grpc.ServicerContext
-    ) -> Iterator[bytes]:
+    def download(self, request: stream_pb2.DownloadRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
         session = _guard(context, lambda: self._service.session_of(_metadata(context, "remx-session-bin")))
         chunks = session.transfers.send(request.transfer, request.offset)
         while (chunk := _guard(context, lambda: next(chunks, None))) is not None:

@@ -1,7 +1,8 @@
 """Session: everything the server holds for one client, and the thread that runs its commands.
 
-Batches come in through :meth:`Session.submit`; acknowledgements, replies and the last word go out through the outbox. In
-between, one thread decodes code words, looks handles up in the tensor table and hands values to the executor.
+Batches come in through :meth:`Session.submit`; acknowledgements, replies and the last word go out through the
+outbox. In between, one thread decodes code words, looks handles up in the tensor table and hands values to
+the executor.
 """
 
 from __future__ import annotations
@@ -14,16 +15,13 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 import numpy as np
-
 from remx_contract import codec
 from remx_contract.errors import (
-    DTypeError,
     HandleError,
     InternalError,
     LimitError,
     MXNetError,
     ProtocolError,
-    ShapeError,
 )
 from remx_contract.status import to_failure
 from remx_contract.v1 import stream_pb2
@@ -410,7 +408,8 @@ class Session:
             self._new(handle, gradient)
 
     def _fail_backward(self, message: stream_pb2.Backward, error: Exception, heads: list[Value]) -> None:
-        """Spoil what the pass should have computed: its outputs, or the gradients of the leaves it would reach."""
+        """Spoil what the pass should have computed: its outputs, or the gradients of the leaves it would
+        reach."""
         if isinstance(error, _Reported):
             failure = error.failure
         else:
@@ -452,7 +451,8 @@ def _leaves(heads: list[Value]) -> list[Leaf]:
 
 
 class Outbox:
-    """Messages for the client, in order, with acknowledgements folded: only the newest waiting one is sent."""
+    """Messages for the client, in order, with acknowledgements folded: only the newest waiting one is
+    sent."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[stream_pb2.Down | None] = SimpleQueue()

@@ -1,11 +1,13 @@
 """The tape: what was recorded, and the backward pass over it.
 
-Recording makes a :class:`Node` for each op one of whose inputs is tracked. A node points at the producers of its inputs and
-keeps what its rules name; it never points at its outputs, so a graph that nobody can reach frees itself.
+Recording makes a :class:`Node` for each op one of whose inputs is tracked. A node points at the producers of
+its inputs and keeps what its rules name; it never points at its outputs, so a graph that nobody can reach
+frees itself.
 
-A backward pass walks the nodes from the newest to the oldest (their ranks count up as they are made, so no input is newer
-than its user), asks each node's rules for its input gradients, and leaves what arrives at the leaves in their gradients.
-It is a generator: at a node whose rule runs elsewhere it can yield and be resumed, with no thread blocked meanwhile.
+A backward pass walks the nodes from the newest to the oldest (their ranks count up as they are made, so no
+input is newer than its user), asks each node's rules for its input gradients, and leaves what arrives at the
+leaves in their gradients. It is a generator: at a node whose rule runs elsewhere it can yield and be resumed,
+with no thread blocked meanwhile.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from remx_contract.errors import (
 )
 from remx_contract.op import Grad
 
-from .registry import KERNELS, Rule
+from .registry import ALL_INPUTS, KERNELS, REST, Rule
 from .value import Value
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ class Saved:
         if self.writes[0] != self.count:
             raise OverwrittenValueError(
                 op=op,
-                message=f"its gradient needs an array of {self.spec} that was written over after it was recorded",
+                message=f"its gradient needs an array of {self.spec}, which was written over since it was recorded",
             )
         return Value(self.data, self.spec, self.backend, producer, self.index)
 
@@ -140,8 +142,8 @@ class Node:
                 edges.append((producer, value.index))
         self.edges = edges
         saved_inputs, saved_outputs = spec.kernel.saved(tracked)
-        if saved_inputs == (-1,):
-            saved_inputs = tuple(range(len(values)))
+        if saved_inputs in (ALL_INPUTS, REST):
+            saved_inputs = tuple(range(saved_inputs == REST, len(values)))
         # A rule may name an optional input or output that this call does not have; it gets None for it.
         given = len(values)
         self.inputs = {
@@ -173,7 +175,8 @@ def gradients_of(node: Node, gs: list[Value | None], executor: Executor) -> list
             for spec, need in zip(node.in_specs, needs, strict=True)
         ]
     filled = [
-        executor.zeros(spec, node.backend) if g is None else g for g, spec in zip(gs, node.out_specs, strict=False)
+        executor.zeros(spec, node.backend) if g is None else g
+        for g, spec in zip(gs, node.out_specs, strict=False)
     ]
     kernel = node.spec.kernel
     if kernel.rule_for_all is not None:
@@ -208,7 +211,7 @@ def _argument(node: Node, source: tuple[str, str, Any], gs: list[Value], needs: 
         return node.per_call[name] if name in node.per_call else node.spec.attrs[name]
     if kind == "in_spec":
         return node.in_specs[which]
-    if kind == "all_inputs":
+    if kind in ("all_inputs", "rest"):
         return [saved.restore(op, saved.producer) for saved in node.inputs.values()]
     return {
         "gs": gs,
@@ -220,7 +223,8 @@ def _argument(node: Node, source: tuple[str, str, Any], gs: list[Value], needs: 
 
 
 def _checked(node: Node, index: int, gradient: Value | None) -> Value | None:
-    """The gradient with the input's shape: broadcasting is undone here, any other mismatch is a bug in a rule."""
+    """The gradient with the input's shape: broadcasting is undone here, any other mismatch is a bug in a
+    rule."""
     if gradient is None:
         return None
     wanted = node.in_specs[index]
@@ -330,5 +334,7 @@ def _found(at_leaves: dict[Leaf, Value], leaf: Leaf) -> Value:
         return at_leaves[leaf]
     except KeyError:
         raise NotDifferentiableError(
-            argument="variables", got="a variable that the heads do not depend on", expected="one they are computed from"
+            argument="variables",
+            got="a variable that the heads do not depend on",
+            expected="one they are computed from",
         ) from None

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
-
 from remx_contract import codec
 from remx_contract.errors import LimitError, ProtocolError, TransferError
 
@@ -57,7 +56,9 @@ class Transfers:
                 raise TransferError("the session is closed")
             upload = self._uploads.setdefault(transfer, _Upload())
             if upload.complete or offset != len(upload.buffer):
-                raise ProtocolError(f"transfer {transfer} has {len(upload.buffer)} bytes, a chunk starts at {offset}")
+                raise ProtocolError(
+                    f"transfer {transfer} has {len(upload.buffer)} bytes, a chunk starts at {offset}"
+                )
             if offset + len(data) > self._limits.upload_bytes:
                 raise LimitError(f"an upload holds at most {self._limits.upload_bytes} bytes")
         upload.buffer += data
@@ -98,7 +99,8 @@ class Transfers:
                     raise TransferError(f"upload {transfer} stopped after {size} of {length} bytes")
                 seen = size
                 self._changed.wait_for(
-                    lambda seen=seen: self._closed or self._progress(transfer) > seen, self._limits.transfer_seconds
+                    lambda seen=seen: self._closed or self._progress(transfer) > seen,
+                    self._limits.transfer_seconds,
                 )
             del self._uploads[transfer]
         if upload.error is not None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 class Failure:
-    """Why a tensor has no value: the error of the command that should have made it, and who issued that command.
+    """Why a tensor has no value: the error of the command that should have made it, and who issued that
+    command.
 
     Attributes
     ----------

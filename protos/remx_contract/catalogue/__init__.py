@@ -20,6 +20,8 @@ FAMILIES: Final = (
     "inplace",
     "shaping",
     "slicing",
+    "indexing",
+    "sequence",
     "reduce",
     "ordering",
     "matmul",
@@ -65,7 +67,12 @@ def digest() -> bytes:
     for name in sorted(OPS):
         op = OPS[name]
         attrs = [
-            (attr.name, attr.type.name, "required" if attr.default is REQUIRED else repr(attr.default), attr.per_call)
+            (
+                attr.name,
+                attr.type.name,
+                "required" if attr.default is REQUIRED else repr(attr.default),
+                attr.per_call,
+            )
             for attr in op.attrs
         ]
         lines.append(repr((name, op.inputs, attrs, op.hidden, op.mutates, op.view, op.random)))

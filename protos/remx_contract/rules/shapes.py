@@ -1,4 +1,5 @@
-"""The shape rules that most ops share. A rule maps (input shapes, attributes) to output shapes, or raises ShapeError."""
+"""The shape rules that most ops share. A rule maps (input shapes, attributes) to output shapes, or raises
+ShapeError."""
 
 from __future__ import annotations
 
@@ -49,12 +50,16 @@ def shape_attr(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
 def known_shape(shape: Shape) -> Shape:
     """``shape`` where every length is at least 1, as MXNet 1.9.1 requires of a new array; else ShapeError."""
     if not shape or any(length < 1 for length in shape):
-        raise ShapeError(argument="shape", got=f"{shape}", expected="at least one axis, and lengths above zero")
+        raise ShapeError(
+            argument="shape", got=f"{shape}", expected="at least one axis, and lengths above zero"
+        )
     return shape
 
 
 def normalize_axis(axis: int, ndim: int, argument: str = "axis") -> int:
     """``axis`` counted from the front; ArgumentError where the array has no such axis."""
     if not -ndim <= axis < ndim:
-        raise ArgumentError(argument=argument, got=f"{axis}", expected=f"an axis of an array with {ndim} axes")
+        raise ArgumentError(
+            argument=argument, got=f"{axis}", expected=f"an axis of an array with {ndim} axes"
+        )
     return axis % ndim

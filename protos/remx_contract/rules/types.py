@@ -1,4 +1,5 @@
-"""The dtype rules that most ops share. A rule maps (input dtypes, attributes) to output dtypes, or raises DTypeError."""
+"""The dtype rules that most ops share. A rule maps (input dtypes, attributes) to output dtypes, or raises
+DTypeError."""
 
 from __future__ import annotations
 

@@ -1,0 +1,170 @@
+"""Connecting: to a server that runs somewhere, or to an embedded one that is started for this process."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib.util
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Final
+
+from remx_contract.errors import ArgumentError, MXNetError, ServerStartError
+
+from . import _session
+from ._session import Session
+from ._transport import GrpcTransport
+
+START_SECONDS: Final = 30.0
+"""How long an embedded server may take to start."""
+
+_INSTALL: Final = (
+    "install the server part (pip install 'remx[server]', or 'remx[cuda12]' for a GPU), "
+    "or set REMX_SERVER=host:port to use a running server"
+)
+
+
+def connect(address: str, token: str | None = None, timeout: float = 10.0) -> Session:
+    """Use a running server from now on.
+
+    Arrays made before belong to the session they were made in, which is closed.
+
+    Parameters
+    ----------
+    address : str
+        ``host:port``, or ``unix:/path`` for a server on this machine.
+    token : str, optional
+        What the server wants to see; ``REMX_TOKEN`` by default.
+    timeout : float
+        Seconds that the server has to answer.
+
+    Returns
+    -------
+    Session
+        The session; ``close()`` ends it.
+
+    Raises
+    ------
+    ServerUnreachableError
+        If nobody answers in time.
+    UnauthenticatedError, ContractMismatchError
+        If the server does not want this client.
+    """
+    session = _open(address, os.environ.get("REMX_TOKEN", "") if token is None else token, timeout)
+    _session.use(session)
+    return session
+
+
+def disconnect() -> None:
+    """Close the session; the next array opens a new one."""
+    _session.use(None)
+
+
+def _open(address: str, token: str, timeout: float) -> Session:
+    _session.check_fork()
+    if not address.startswith("unix:") and not address.rpartition(":")[2].isdigit():
+        raise ArgumentError(argument="address", got=repr(address), expected="'host:port' or 'unix:/path'")
+    return Session(GrpcTransport(address, token), timeout)
+
+
+def open_default() -> Session:
+    """The session of a process that named no server: ``REMX_SERVER``, else an embedded server."""
+    _session.check_fork()
+    address = os.environ.get("REMX_SERVER", "")
+    if address:
+        return _open(address, os.environ.get("REMX_TOKEN", ""), 10.0)
+    embedded = EmbeddedServer()
+    try:
+        return Session(GrpcTransport(embedded.address, embedded.token), START_SECONDS, embedded.stop)
+    except MXNetError:
+        embedded.stop()
+        raise
+
+
+class EmbeddedServer:
+    """A server process for this process alone, on a private unix socket.
+
+    It holds the read end of a pipe whose write end is here: when this process ends, however it ends, the pipe
+    does too, and the server stops and removes its socket.
+
+    Raises
+    ------
+    ServerStartError
+        If the server part is not installed, or does not start.
+    """
+
+    def __init__(self) -> None:
+        if importlib.util.find_spec("remx_server") is None:
+            raise ServerStartError(f"no server is installed here: {_INSTALL}")
+        self._folder = tempfile.mkdtemp(prefix="remx-")
+        self.address = f"unix:{self._folder}/socket"
+        self.token = secrets.token_hex(16)
+        # Its own process group, so that an interrupt typed at the terminal reaches this process alone.
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "remx_server",
+                f"--listen={self.address}",
+                "--die-with-stdin",
+                "--grace=0",
+                "--log-level=ERROR",
+                f"--device={os.environ.get('REMX_DEVICE', 'auto')}",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "REMX_TOKEN": self.token},
+            start_new_session=True,
+        )
+        os.register_at_fork(after_in_child=self._forget)
+        self._wait_until_it_listens()
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self._process.pid
+
+    def _wait_until_it_listens(self) -> None:
+        # A read with a deadline: the watchdog ends the server, and with it the wait for its first line.
+        watchdog = threading.Timer(START_SECONDS, self._process.kill)
+        watchdog.start()
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        watchdog.cancel()
+        if line:
+            return
+        code = self._process.wait()
+        self.stop()
+        if code == 3:
+            raise ServerStartError(f"the server part is not complete: {_INSTALL}")
+        raise ServerStartError(f"the embedded server did not start (exit status {code}; its output says why)")
+
+    def _forget(self) -> None:
+        """In a forked child: close this copy of the pipe, which would keep the server alive after the
+        parent."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    os.close(stream.fileno())
+
+    def stop(self) -> None:
+        """End the server and remove its socket."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        try:
+            self._process.wait(5.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(Path(self._folder), ignore_errors=True)
+
+
+atexit.register(_session.close_all)

@@ -1,0 +1,201 @@
+"""The transport: one command stream and the byte streams, over gRPC.
+
+A transport has four methods, ``open``, ``send``, ``upload`` and ``download``, and ``close``; the tests have
+one that calls a server in the same process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from remx_contract import codec
+from remx_contract.errors import MXNetError, ServerUnreachableError, TransferError
+from remx_contract.status import CLASS_OF
+from remx_contract.v1 import stream_pb2
+
+if TYPE_CHECKING:
+    import grpc
+
+CHUNK_BYTES: Final = 1 << 20
+"""The size of an upload's chunks."""
+
+_MAX_MESSAGE: Final = 64 << 20
+_PREFIX: Final = "/remx.v1.Remx/"
+
+
+class Listener(Protocol):
+    """Who gets what comes down: the session."""
+
+    def on_message(self, message: stream_pb2.Down) -> None:
+        """A message came."""
+
+    def on_end(self, error: MXNetError) -> None:
+        """The stream ended, and why."""
+
+
+class Transport(Protocol):
+    """What a session needs of a connection."""
+
+    def open(self, hello: stream_pb2.Hello, listener: Listener) -> None:
+        """Start the stream; messages go to the listener from another thread."""
+
+    def send(self, message: stream_pb2.Up) -> None:
+        """Queue a message; never blocks."""
+
+    def upload(self, session: bytes, transfer: int, data: memoryview, done: Callable[[], None]) -> None:
+        """Send bulk data; returns when the data has been read, calls ``done`` when the server has it."""
+
+    def download(self, session: bytes, transfer: int, into: memoryview) -> None:
+        """Fill ``into`` with bulk data; raises TransferError."""
+
+    def close(self) -> None:
+        """End the stream and free the connection."""
+
+
+class GrpcTransport:
+    """A connection to a server.
+
+    Parameters
+    ----------
+    target : str
+        ``host:port`` or ``unix:/path``.
+    token : str
+        What the server wants to see; empty for none.
+    """
+
+    def __init__(self, target: str, token: str = "") -> None:
+        import grpc
+
+        self.target = target
+        self._grpc = grpc
+        self._channel = grpc.insecure_channel(
+            target,
+            options=[
+                ("grpc.max_receive_message_length", _MAX_MESSAGE),
+                ("grpc.max_send_message_length", _MAX_MESSAGE),
+                ("grpc.enable_retries", 0),
+                # Two sessions of one process must not share a connection that one of them closes.
+                ("grpc.use_local_subchannel_pool", 1),
+            ],
+        )
+        self._metadata: tuple[tuple[str, str | bytes], ...] = (("remx-token", token),) if token else ()
+        self._outgoing: SimpleQueue[stream_pb2.Up | None] = SimpleQueue()
+        self._call: Any = None
+        self._closed = False
+
+    def open(self, hello: stream_pb2.Hello, listener: Listener) -> None:
+        """Start the stream and the thread that reads it."""
+        method = self._channel.stream_stream(
+            _PREFIX + "Session",
+            request_serializer=stream_pb2.Up.SerializeToString,
+            response_deserializer=stream_pb2.Down.FromString,
+        )
+        self._outgoing.put(stream_pb2.Up(hello=hello))
+        self._call = method(iter(self._outgoing.get, None), metadata=self._metadata)
+        threading.Thread(target=self._read, args=(listener,), name="remx-reader", daemon=True).start()
+
+    def _read(self, listener: Listener) -> None:
+        try:
+            for message in self._call:
+                listener.on_message(message)
+            error: MXNetError = ServerUnreachableError(f"the server at {self.target} ended the session")
+        except self._grpc.RpcError as failure:
+            error = self._error(failure)
+        listener.on_end(error)
+
+    def send(self, message: stream_pb2.Up) -> None:
+        """Queue a message; never blocks."""
+        self._outgoing.put(message)
+
+    def upload(self, session: bytes, transfer: int, data: memoryview, done: Callable[[], None]) -> None:
+        """Send bulk data; returns when the data has been read, calls ``done`` when the server has it or
+        refused it."""
+        read = threading.Event()
+        method = self._channel.stream_unary(
+            _PREFIX + "Upload", response_deserializer=stream_pb2.Receipt.FromString
+        )
+
+        def chunks() -> Iterator[bytes]:
+            offset = checksum = 0
+            while True:
+                piece = data[offset : offset + CHUNK_BYTES]
+                checksum = zlib.crc32(piece, checksum)
+                end = offset + len(piece)
+                last = end >= len(data)
+                chunk = codec.write_chunk(transfer, offset, piece, checksum if last else None)
+                if last:
+                    read.set()
+                yield chunk
+                if last:
+                    return
+                offset = end
+
+        def finished(call: Any) -> None:
+            read.set()
+            done()
+
+        call = method.future(chunks(), metadata=self._call_metadata(session))
+        call.add_done_callback(finished)
+        read.wait()
+
+    def download(self, session: bytes, transfer: int, into: memoryview) -> None:
+        """Fill ``into`` with bulk data, checking its checksum.
+
+        Raises
+        ------
+        TransferError
+        ServerUnreachableError
+        """
+        method = self._channel.unary_stream(
+            _PREFIX + "Download", request_serializer=stream_pb2.DownloadRequest.SerializeToString
+        )
+        at = checksum = 0
+        wanted = None
+        try:
+            request = stream_pb2.DownloadRequest(transfer=transfer)
+            for raw in method(request, metadata=self._call_metadata(session)):
+                _, offset, data, wanted = codec.read_chunk(raw)
+                if offset != at or at + len(data) > len(into):
+                    raise TransferError(f"a download's chunk starts at {offset} instead of {at}")
+                into[at : at + len(data)] = data
+                checksum = zlib.crc32(data, checksum)
+                at += len(data)
+        except self._grpc.RpcError as failure:
+            raise self._error(failure) from None
+        if at != len(into) or wanted != checksum:
+            raise TransferError(f"a download of {len(into)} bytes ended after {at}, or its checksum is wrong")
+
+    def _call_metadata(self, session: bytes) -> tuple[tuple[str, str | bytes], ...]:
+        return (*self._metadata, ("remx-session-bin", session))
+
+    def _error(self, failure: grpc.RpcError) -> MXNetError:
+        """The error of remx for a call that failed: what its ErrorInfo says, or that nobody answers."""
+        from grpc_status import rpc_status
+
+        call: Any = failure
+        status = None
+        with contextlib.suppress(ValueError, NotImplementedError):
+            status = rpc_status.from_call(call)
+        if status is not None:
+            from google.rpc import error_details_pb2
+
+            info = error_details_pb2.ErrorInfo()
+            for detail in status.details:
+                if detail.Unpack(info) and info.reason in CLASS_OF:
+                    return CLASS_OF[info.reason](status.message)
+        if self._closed:
+            return ServerUnreachableError("the connection was closed")
+        return ServerUnreachableError(f"the server at {self.target} cannot be reached: {call.details()}")
+
+    def close(self) -> None:
+        """End the stream and free the connection."""
+        self._closed = True
+        self._outgoing.put(None)
+        if self._call is not None:
+            self._call.cancel()
+        self._channel.close()
