@@ -78,7 +78,7 @@ class Saved:
         if self.writes[0] != self.count:
             raise OverwrittenValueError(
                 op=op,
-                message=f"its gradient needs an array of {self.spec}, which was written over since it was recorded",
+                message=f"its gradient needs an array of {self.spec}, written over since it was recorded",
             )
         return Value(self.data, self.spec, self.backend, producer, self.index)
 
