@@ -73,6 +73,30 @@ class ArgumentError(MXNetError):
     reason = "ARGUMENT"
 
 
+class PreconditionError(ArgumentError, AssertionError):
+    """What MXNet asserts of a call's arguments: lists of the same length, parameters of the same kind."""
+
+    reason = "PRECONDITION"
+
+
+class NotAnArrayError(PreconditionError, TypeError):
+    """An input of an op that is not an NDArray."""
+
+    reason = "NOT_AN_ARRAY"
+
+
+class UnsupportedTypeError(ArgumentError, TypeError):
+    """An operand or a value of a type that arrays do not work with."""
+
+    reason = "TYPE"
+
+
+class UnknownKeyError(ArgumentError, KeyError):
+    """A name that is not in a table of MXNet's: a kind of device, a gradient request."""
+
+    reason = "UNKNOWN_KEY"
+
+
 class UnknownOpError(MXNetError):
     """An operator that the catalogue does not have."""
 

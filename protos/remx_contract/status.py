@@ -26,6 +26,10 @@ UNAUTHENTICATED: Final = 16
 CODE_OF: Final[dict[type[MXNetError], int]] = {
     errors.MXNetError: INTERNAL,
     errors.ArgumentError: INVALID_ARGUMENT,
+    errors.PreconditionError: INVALID_ARGUMENT,
+    errors.NotAnArrayError: INVALID_ARGUMENT,
+    errors.UnsupportedTypeError: INVALID_ARGUMENT,
+    errors.UnknownKeyError: INVALID_ARGUMENT,
     errors.UnknownOpError: UNIMPLEMENTED,
     errors.ShapeError: INVALID_ARGUMENT,
     errors.DTypeError: INVALID_ARGUMENT,
