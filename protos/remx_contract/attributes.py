@@ -20,6 +20,9 @@ from .dtypes import as_dtype
 AttrValue = Any
 """A canonical value: None, bool, int, float, str, numpy.dtype, or a tuple of such values."""
 
+MAX_TEXT: Final = 1024
+"""A longer text is not read as a literal: Python's parser recurses, and texts come over the wire too."""
+
 
 @dataclass(frozen=True)
 class AttrType:
@@ -45,24 +48,29 @@ def _literal(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = value.strip()
+    if len(text) > MAX_TEXT:
+        return text
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return {"true": True, "false": False, "none": None, "inf": float("inf"), "-inf": float("-inf")}.get(
-            text.lower(), text
-        )
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return {"true": True, "false": False, "none": None}.get(text.lower(), text)
 
 
 def _int(value: object) -> int:
     value = _literal(value)
     if isinstance(value, (bool, np.bool_)):
-        return int(value)
-    return operator.index(value)  # type: ignore[arg-type]
+        # MXNet refuses them too: `sum(x, True)` is a keepdims in the place of the axis.
+        raise ValueError
+    number = operator.index(value)  # type: ignore[arg-type]
+    if not -(2**63) <= number < 2**63:
+        raise OverflowError
+    return number
 
 
 def _float(value: object) -> float:
     value = _literal(value)
-    if isinstance(value, (int, float, np.number, np.bool_)):
+    # The text may be "nan" or "inf", which are no literals.
+    if isinstance(value, (int, float, str, np.number, np.bool_)):
         return float(value)
     raise ValueError
 

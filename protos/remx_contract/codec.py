@@ -160,7 +160,8 @@ def _read_varint(raw: memoryview, at: int) -> tuple[int, int]:
         at += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, at
+            # As protobuf does, bits beyond the 64th are dropped.
+            return value & _WORD_MASK, at
         shift += 7
 
 

@@ -10,10 +10,12 @@ from ..dtypes import float32
 from ..errors import ArgumentError
 from ..op import ZERO, Attr, Attrs, Op
 from ..rules import shapes, slices, types
+from ..rules.choices import NUMBER_DTYPE
 from ..spec import Shape
 
 _SHAPE = Attr("shape", SHAPE, ())
 _DTYPE = Attr("dtype", optional(DTYPE), float32)
+_RANGE_DTYPE = Attr("dtype", optional(NUMBER_DTYPE), float32)
 
 
 def _arange(inputs: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
@@ -89,7 +91,7 @@ ROWS = (
             Attr("step", FLOAT, 1.0),
             Attr("repeat", INT, 1),
             Attr("infer_range", BOOL, False),
-            _DTYPE,
+            _RANGE_DTYPE,
         ),
         shape=_arange,
         dtype=types.attr,
@@ -106,7 +108,7 @@ ROWS = (
             Attr("stop", FLOAT),
             Attr("num", INT),
             Attr("endpoint", BOOL, True),
-            _DTYPE,
+            _RANGE_DTYPE,
         ),
         shape=_linspace,
         dtype=types.attr,
@@ -117,7 +119,7 @@ ROWS = (
     Op(
         "_eye",
         inputs=(),
-        attrs=(Attr("N", INT), Attr("M", INT, 0), Attr("k", INT, 0), _DTYPE),
+        attrs=(Attr("N", INT), Attr("M", INT, 0), Attr("k", INT, 0), _RANGE_DTYPE),
         shape=_eye,
         dtype=types.attr,
         grad=ZERO,

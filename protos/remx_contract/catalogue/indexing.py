@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..attributes import BOOL, DTYPE, FLOAT, INT, KEY, SHAPE, choice, optional
+from ..attributes import BOOL, FLOAT, INT, KEY, SHAPE, choice, optional
 from ..dtypes import DType, float32, int32
 from ..errors import DTypeError
 from ..op import RULES, ZERO, Attr, Attrs, Op
 from ..rules import indexing, slices, types
+from ..rules.choices import NUMBER_DTYPE
 
 
 def _last(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
@@ -104,7 +105,7 @@ _TAKES = (
         attrs=(
             Attr("input_dim", INT),
             Attr("output_dim", INT),
-            Attr("dtype", optional(DTYPE), float32),
+            Attr("dtype", optional(NUMBER_DTYPE), float32),
             Attr("sparse_grad", BOOL, False),
         ),
         shape=indexing.embedding,
@@ -206,7 +207,7 @@ _CHOICES = (
             Attr("depth", INT),
             Attr("on_value", FLOAT, 1.0),
             Attr("off_value", FLOAT, 0.0),
-            Attr("dtype", optional(DTYPE), float32),
+            Attr("dtype", optional(NUMBER_DTYPE), float32),
         ),
         shape=indexing.one_hot,
         dtype=types.attr,

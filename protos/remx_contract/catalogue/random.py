@@ -146,6 +146,7 @@ ROWS = (
             Attr("p", FLOAT, 0.5),
             Attr("mode", choice("always", "training"), "training"),
             Attr("axes", SHAPE, ()),
+            Attr("cudnn_off", optional(BOOL), False),
         ),
         shape=sampling.dropout,
         dtype=types.same,
@@ -154,6 +155,6 @@ ROWS = (
         random=True,
         doc="Zeroes each element with probability `p` and scales the others by 1 / (1 - p) while training, "
         "and always with `mode='always'`; otherwise a copy. Along `axes` all elements share one fate. `p=1` "
-        "gives NaN.",
+        "gives NaN. `cudnn_off` is taken and changes nothing.",
     ),
 )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from ..attributes import BOOL, DTYPE, FLOAT, INT, optional
+from ..attributes import BOOL, FLOAT, INT, optional
+from ..dtypes import float16, float32, float64
 from ..op import RULES, Attr, Attrs, Op
 from ..rules import activations
+from ..rules.choices import dtype_among
 
 _ATTRS = (
     Attr("axis", INT, -1),
     Attr("temperature", optional(FLOAT), None),
-    Attr("dtype", optional(DTYPE), None),
+    Attr("dtype", optional(dtype_among(float16, float32, float64)), None),
     Attr("use_length", optional(BOOL), False),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..dtypes import FLOATS, INTEGERS, DType
+from ..dtypes import INTEGERS, DType
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..op import Attrs
 from ..spec import Shape
@@ -31,8 +31,6 @@ def softmax_without_length(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Sh
 
 def softmax_dtype(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
     """The attribute ``dtype``, or that of the data; lengths are whole numbers."""
-    if attrs.dtype is not None and attrs.dtype not in FLOATS:
-        raise ArgumentError(argument="dtype", got=attrs.dtype.name, expected="float16, float32 or float64")
     if len(dtypes) > 1 and dtypes[1] not in INTEGERS:
         raise DTypeError(argument="length", got=dtypes[1].name, expected="an integer dtype")
     return (dtypes[0] if attrs.dtype is None else attrs.dtype,)
