@@ -8,7 +8,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from remx_contract.errors import DeviceError
+from remx_contract.errors import DeviceError, OutOfMemoryError
+
+from . import memory
 
 CPU = 1
 GPU = 2
@@ -66,9 +68,15 @@ class Backend:
     def empty_cache(self) -> None:
         """Give unused memory back to the device."""
 
+    def check_room(self, size: int) -> None:
+        """OutOfMemoryError unless ``size`` more bytes fit into the device's memory."""
+        free = memory.available()
+        if free is not None and size > free:
+            raise OutOfMemoryError(f"{size:,} bytes do not fit into the {free:,} that the host has left")
+
     def info(self) -> DeviceInfo:
         """What the handshake tells of the device."""
-        total, free = _host_memory()
+        total, free = memory.host_memory()
         return DeviceInfo(CPU, 0, platform.processor() or platform.machine(), total, free)
 
 
@@ -112,6 +120,9 @@ class CupyBackend(Backend):
         """Give unused memory back to the device."""
         self.xp.get_default_memory_pool().free_all_blocks()
 
+    def check_room(self, size: int) -> None:
+        """Nothing to check: CuPy's own allocator refuses what does not fit."""
+
     def info(self) -> DeviceInfo:
         """What the handshake tells of the device."""
         name = self.xp.cuda.runtime.getDeviceProperties(self.device_id)["name"]
@@ -119,16 +130,6 @@ class CupyBackend(Backend):
         return DeviceInfo(
             GPU, self.device_id, name.decode() if isinstance(name, bytes) else str(name), total, free
         )
-
-
-def _host_memory() -> tuple[int, int]:
-    """Total and available bytes of host memory; zeros where the system does not say."""
-    try:
-        with open("/proc/meminfo") as lines:
-            fields = dict(line.split(":", 1) for line in lines)
-        return tuple(int(fields[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))  # type: ignore[return-value]
-    except (OSError, KeyError, ValueError):
-        return 0, 0
 
 
 def find_gpus() -> list[CupyBackend]:

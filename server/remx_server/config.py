@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
+
+DEVICES: Final = ("auto", "cpu", "gpu")
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(frozen=True)
@@ -17,14 +22,26 @@ class Limits:
     ----------
     inline_bytes : int
         Arrays up to this size ride the command stream.
-    batches_in_flight : int
-        How many batches may wait before the stream stops reading.
+    batch_words : int
+        Code words of one batch.
+    queued_bytes : int
+        How much of the command stream may wait to be run before the stream stops reading.
+    unread_bytes : int
+        How much may wait for the client to read it before its commands stop running.
     specs : int
         Interned specs at a time.
+    random_threads : int
+        Client threads with a random state, which takes some megabytes.
     upload_bytes : int
         Size of one upload.
+    early_bytes, early_uploads : int
+        How much of uploads that no command has asked for yet is kept, and of how many.
+    download_bytes, downloads : int
+        How much may wait to be fetched, and how many.
     transfer_seconds : float
-        How long a command waits for the next piece of its upload.
+        How long a command waits for the next piece of its upload, and a download to be fetched.
+    hello_seconds : float
+        How long a new stream may be silent.
     lease_seconds : float
         How long a session outlives a broken connection.
     sessions : int
@@ -32,10 +49,18 @@ class Limits:
     """
 
     inline_bytes: int = 64 * 1024
-    batches_in_flight: int = 256
+    batch_words: int = 1 << 20
+    queued_bytes: int = 128 << 20
+    unread_bytes: int = 64 << 20
     specs: int = 200_000
+    random_threads: int = 1024
     upload_bytes: int = 16 << 30
+    early_bytes: int = 64 << 20
+    early_uploads: int = 1024
+    download_bytes: int = 16 << 30
+    downloads: int = 256
     transfer_seconds: float = 30.0
+    hello_seconds: float = 10.0
     lease_seconds: float = 0.0
     sessions: int = 256
 
@@ -72,7 +97,11 @@ class Config:
         if self.listen.startswith("unix:"):
             return True
         host = self.listen.rpartition(":")[0].strip("[]")
-        return host in ("localhost", "::1") or host.startswith("127.")
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            # Any other name may stand for any address.
+            return host == "localhost"
 
 
 def parse(arguments: Sequence[str] | None = None) -> Config:
@@ -91,7 +120,7 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
     )
     parser.add_argument(
         "--device",
-        choices=("auto", "cpu", "gpu"),
+        choices=DEVICES,
         default=environment("REMX_DEVICE", Config.device),
         help="auto uses GPUs where there are any, gpu insists on one; default %(default)s (REMX_DEVICE)",
     )
@@ -99,36 +128,38 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         "--token-file",
         metavar="FILE",
         type=Path,
-        default=environment("REMX_TOKEN_FILE"),
         help="the file with the token that clients present (REMX_TOKEN_FILE; REMX_TOKEN is the token itself)",
     )
     parser.add_argument(
         "--grace",
         metavar="SECONDS",
-        type=float,
-        default=float(environment("REMX_GRACE", str(Config.grace_seconds))),
+        type=_seconds,
+        default=environment("REMX_GRACE", str(Config.grace_seconds)),
         help="how long SIGTERM waits for sessions to finish; default %(default)s (REMX_GRACE)",
     )
     parser.add_argument(
         "--log-level",
-        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+        choices=LOG_LEVELS,
         default=environment("REMX_LOG_LEVEL", Config.log_level),
         help="default %(default)s (REMX_LOG_LEVEL)",
     )
-    parser.add_argument("--die-with-stdin", action="store_true", help="stop when standard input ends")
+    parser.add_argument(
+        "--die-with-stdin",
+        action="store_true",
+        help="stop when standard input ends, and remove a unix socket together with its folder",
+    )
     flags = parser.parse_args(arguments)
-    token = environment("REMX_TOKEN", "")
-    if flags.token_file is not None:
-        try:
-            token = Path(flags.token_file).read_text().strip()
-        except OSError as error:
-            parser.error(f"--token-file: {error}")
-        if not token:
-            parser.error(f"--token-file: {flags.token_file} is empty")
+    # Defaults from the environment are not checked by argparse.
+    if flags.device not in DEVICES:
+        parser.error(f"REMX_DEVICE is {flags.device!r}, not one of {', '.join(DEVICES)}")
+    if flags.log_level not in LOG_LEVELS:
+        parser.error(f"REMX_LOG_LEVEL is {flags.log_level!r}, not one of {', '.join(LOG_LEVELS)}")
+    if not _is_address(flags.listen):
+        parser.error(f"--listen {flags.listen!r} is neither host:port nor unix:/path")
     config = Config(
         listen=flags.listen,
         device=flags.device,
-        token=token,
+        token=_token(parser, flags.token_file),
         die_with_stdin=flags.die_with_stdin,
         grace_seconds=flags.grace,
         log_level=flags.log_level,
@@ -139,3 +170,37 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
             "--token-file FILE or REMX_TOKEN"
         )
     return config
+
+
+def _token(parser: argparse.ArgumentParser, file: Path | None) -> str:
+    """The token: of the flag's file, else REMX_TOKEN, else of REMX_TOKEN_FILE; empty where none is set."""
+    token = os.environ.get("REMX_TOKEN", "").strip()
+    source = "REMX_TOKEN"
+    path = file or os.environ.get("REMX_TOKEN_FILE")
+    if path and (file is not None or not token):
+        source = str(path)
+        try:
+            token = Path(path).read_text().strip()
+        except (OSError, ValueError) as error:
+            parser.error(f"token file: {error}")
+        if not token:
+            parser.error(f"token file: {path} is empty")
+    if not (token.isascii() and (token.isprintable() or not token)):
+        parser.error(f"{source}: a token is one line of printable ASCII characters")
+    return token
+
+
+def _seconds(text: str) -> float:
+    """A number of seconds that is finite and not negative."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def _is_address(listen: str) -> bool:
+    """Whether it is ``unix:/path`` or ``host:port``."""
+    if listen.startswith("unix:"):
+        return len(listen) > len("unix:")
+    host, _, port = listen.rpartition(":")
+    return bool(host) and port.isascii() and port.isdigit() and int(port) < 65536

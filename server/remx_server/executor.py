@@ -9,6 +9,7 @@ from remx_contract import codec
 from remx_contract.attributes import FLOAT
 from remx_contract.catalogue import find
 from remx_contract.errors import (
+    ArgumentError,
     HandleError,
     InPlaceRecordedError,
     KernelError,
@@ -22,7 +23,7 @@ from remx_contract.infer import check_arity, infer
 from remx_contract.op import Attrs, Op
 from remx_contract.spec import TensorSpec
 
-from . import tape
+from . import memory, tape
 from .backend import Array, Backend, Devices
 from .registry import CURRENT, KERNELS, Kernel
 from .tape import Leaf, Node
@@ -39,11 +40,14 @@ WRITING: Final = codec.WRITING
 class Plan:
     """What is known of an op once its input specs are: output specs and the bound kernel."""
 
-    __slots__ = ("calls", "out_specs")
+    __slots__ = ("calls", "only", "out_specs", "training_calls")
 
     def __init__(self, out_specs: tuple[TensorSpec, ...]) -> None:
         self.out_specs = out_specs
-        self.calls: dict[tuple[Backend, bool], Callable[..., Any]] = {}
+        # Most ops have one output, and its spec is looked at for every call.
+        self.only = out_specs[0] if len(out_specs) == 1 else None
+        self.calls: dict[Backend, Callable[..., Any]] = {}
+        self.training_calls: dict[Backend, Callable[..., Any]] = {}
 
 
 class OpSpec:
@@ -64,12 +68,12 @@ class OpSpec:
         "attrs",
         "backend",
         "decoders",
-        "fast",
         "inputs",
         "kernel",
         "length",
         "op",
         "outputs",
+        "plain",
         "plans",
         "random",
         "words",
@@ -89,12 +93,25 @@ class OpSpec:
         ]
         self.words = len(self.decoders) + self.random
         self.outputs = op.output_count(attrs)
+        if self.outputs < 0:
+            raise ArgumentError(
+                op=op.name, got=f"{self.outputs} outputs", expected="a number that is not negative"
+            )
+        # Nothing but outputs comes of it: no view, nothing written in place, nothing hidden.
+        self.plain = not (op.view or op.mutates or op.hidden)
         self.length = 2 + inputs + self.words + self.outputs
         self.plans: dict[tuple[TensorSpec, ...], Plan] = {}
 
     def plan(self, key: tuple[TensorSpec, ...]) -> Plan:
         """The plan for these input specs; raises what inference raises."""
-        made = Plan(infer(self.op, key, self.attrs))
+        try:
+            made = Plan(infer(self.op, key, self.attrs))
+        except Exception as error:
+            raise classify(error, self.op.name) from error
+        if len(made.out_specs) != self.outputs + self.op.hidden:
+            raise KernelError(
+                op=self.op.name, got=f"{len(made.out_specs)} output specs", expected=f"{self.outputs}"
+            )
         if len(self.plans) >= MAX_CACHED_PLANS:
             self.plans.clear()
         self.plans[key] = made
@@ -161,41 +178,38 @@ class Executor:
         backend = spec.backend or (values[0].backend if values else self.devices.cpu)
         if self.several_devices:
             values = self._gather(values, backend)
-        training = bool(mode & TRAINING)
-        call = plan.calls.get((backend, training))
+        call = (plan.training_calls if mode & TRAINING else plan.calls).get(backend)
         if call is None:
-            call = spec.kernel.bind(backend.xp, spec.attrs, training, plan.out_specs)
-            plan.calls[backend, training] = call
-        if spec.op.mutates and mode & RECORDING:
+            call = self._bind(spec, plan, backend, mode)
+        if mode & RECORDING and not spec.plain:
             self._check_in_place(spec, values)
-        arrays = [value.data for value in values]
-        into = None
         if targets is not None and spec.kernel.ufunc and not mode & RECORDING:
             into = self._ufunc_target(plan, targets, backend)
-        try:
             if into is not None:
-                results: Any = call(*arrays, out=into, **per_call)
-            elif per_call:
-                results = call(*arrays, **per_call)
-            else:
-                results = call(*arrays)
+                per_call["out"] = into
+        arrays = [value.data for value in values]
+        try:
+            results: Any = call(*arrays, **per_call) if per_call else call(*arrays)
         except Exception as error:
             raise classify(error, spec.op.name) from error
-        if results.__class__ is not tuple:
-            results = (results,)
-        if into is not None:
+        if "out" in per_call:
             mark_written(targets[0])  # type: ignore[index]
             return list(targets)  # type: ignore[arg-type]
-        outputs = self._wrap(spec, plan, results, backend)
-        if spec.op.view:
-            outputs[0].base = values[0].base or values[0]
-        for index in spec.op.mutates:
-            mark_written(values[index])
+        only = plan.only
+        if only is not None and results.__class__ is backend.ndarray:
+            # The common case of _wrap, spelled out.
+            if results.dtype != only.dtype or results.shape != only.shape:
+                raise _misfit(spec, only, results)
+            outputs = [Value(results, only, backend)]
+        else:
+            outputs = self._wrap(spec, plan, results, backend)
+        if not spec.plain:
+            self._note_sharing(spec, values, outputs)
         if mode & RECORDING and outputs:
             for value in values:
                 if value.producer is not None:
                     self.rank += 1
-                    Node(spec, per_call, values, outputs, self.rank, training, site)
+                    Node(spec, per_call, values, outputs, self.rank, bool(mode & TRAINING), site)
                     break
         if spec.op.hidden:
             outputs = outputs[: spec.outputs]
@@ -204,6 +218,28 @@ class Executor:
                 self.write(target, value, mode)
             return list(targets)
         return outputs
+
+    @staticmethod
+    def _bind(spec: OpSpec, plan: Plan, backend: Backend, mode: int) -> Callable[..., Any]:
+        """The kernel for a plan on a device, kept in the plan."""
+        training = bool(mode & TRAINING)
+        try:
+            call = spec.kernel.bind(backend.xp, spec.attrs, training, plan.out_specs)
+        except Exception as error:
+            raise classify(error, spec.op.name) from error
+        size = sum(out_spec.nbytes for out_spec in plan.out_specs)
+        if size >= memory.LARGE_BYTES and not spec.op.view:
+            call = _with_room(call, backend, size)
+        (plan.training_calls if training else plan.calls)[backend] = call
+        return call
+
+    @staticmethod
+    def _note_sharing(spec: OpSpec, values: Sequence[Value], outputs: Sequence[Value]) -> None:
+        """Note whose memory a view shares, and the writes to what was mutated."""
+        if spec.op.view:
+            outputs[0].base = values[0].base or values[0]
+        for index in spec.op.mutates:
+            mark_written(values[index])
 
     @staticmethod
     def _check_in_place(spec: OpSpec, values: Sequence[Value]) -> None:
@@ -215,19 +251,17 @@ class Executor:
                 "if it or the value is part of the recorded computation",
             )
 
-    def _wrap(self, spec: OpSpec, plan: Plan, results: tuple[Any, ...], backend: Backend) -> list[Value]:
+    def _wrap(self, spec: OpSpec, plan: Plan, results: Any, backend: Backend) -> list[Value]:
         outputs = []
         ndarray = backend.ndarray
+        if results.__class__ is not tuple:
+            results = (results,)
         for result, out_spec in zip(results, plan.out_specs, strict=True):
             if result.__class__ is not ndarray:
                 # A ufunc on 0-d arrays gives NumPy scalars.
                 result = backend.xp.asarray(result)
             if result.dtype != out_spec.dtype or result.shape != out_spec.shape:
-                raise KernelError(
-                    op=spec.op.name,
-                    got=f"{result.dtype.name}{list(result.shape)} from its kernel",
-                    expected=f"{out_spec} as its rules say",
-                )
+                raise _misfit(spec, out_spec, result)
             outputs.append(Value(result, out_spec, backend))
         return outputs
 
@@ -327,7 +361,7 @@ class Executor:
             value.producer = None
         elif request not in (tape.WRITE, tape.ADD):
             raise HandleError(argument="grad_req", got=f"code {request}", expected="0 null, 1 write or 3 add")
-        elif gradient.spec is not value.spec:
+        elif gradient.spec is not value.spec and value.failure is None and gradient.failure is None:
             raise ShapeError(argument="gradients", got=f"{gradient.spec}", expected=f"{value.spec}")
         else:
             value.producer = Leaf(gradient, request)
@@ -336,7 +370,10 @@ class Executor:
     def deliver(self, leaf: Leaf, gradient: Value) -> None:
         """Leave the gradient that arrived at a leaf where the leaf wants it."""
         place = leaf.gradient
-        if leaf.request == tape.ADD and place.failure is None:
+        if leaf.request == tape.ADD:
+            if place.failure is not None:
+                # What was to be added to is gone, and so is the sum; a write, as of zeros, heals it.
+                return
             gradient = KERNELS["elemwise_add"](place, gradient)
         producer, index = gradient.producer, gradient.index
         self.write(place, gradient, 0)
@@ -383,6 +420,26 @@ def classify(error: Exception, op: str) -> MXNetError:
     return KernelError(f"{type(error).__name__}: {error}", op=op)
 
 
+def _misfit(spec: OpSpec, out_spec: TensorSpec, result: Array) -> KernelError:
+    """The error of a kernel whose result is not what the row's rules say."""
+    return KernelError(
+        op=spec.op.name,
+        got=f"{result.dtype.name}{list(result.shape)} from its kernel",
+        expected=f"{out_spec} as its rules say",
+    )
+
+
+def _with_room(call: Callable[..., Any], backend: Backend, size: int) -> Callable[..., Any]:
+    """``call``, refused where the device has no room for ``size`` more bytes."""
+
+    def checked(*arrays: Array, **per_call: Any) -> Any:
+        if "out" not in per_call:
+            backend.check_room(size)
+        return call(*arrays, **per_call)
+
+    return checked
+
+
 def make_spec(name: str, given: dict[str, Any], inputs: int, backend: Backend | None) -> OpSpec:
     """The OpSpec of a Define command; raises what parsing raises."""
     op = find(name)
@@ -394,6 +451,6 @@ def poison(spec: OpSpec, values: Sequence[Value | None], failure: Failure, backe
     out_specs: Sequence[TensorSpec | None]
     try:
         out_specs = infer(spec.op, [value.spec for value in values if value is not None], spec.attrs)
-    except MXNetError:
+    except Exception:
         out_specs = [None] * (spec.outputs + spec.op.hidden)
     return [Value.failed(failure, out_spec, backend) for out_spec in out_specs[: spec.outputs]]

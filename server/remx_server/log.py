@@ -33,9 +33,11 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up(level: str) -> None:
-    """Send the log to standard error from ``level`` on."""
+    """Send the log to standard error from ``level`` on, and with it what gRPC and Python warn of."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
-    log.handlers[:] = [handler]
+    logging.captureWarnings(True)
+    for logger in (log, logging.getLogger("grpc"), logging.getLogger("py.warnings")):
+        logger.handlers[:] = [handler]
+        logger.propagate = False
     log.setLevel(level)
-    log.propagate = False

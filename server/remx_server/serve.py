@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import os
 import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import FrameType
 
 import grpc
@@ -29,6 +33,10 @@ OPTIONS = [
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", 64 << 20),
     ("grpc.so_reuseport", 0),
+    # A client whose machine vanished sends nothing any more, not even the end of its connection. Patient
+    # enough for one that was only suspended for a moment.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
 ]
 
 
@@ -73,42 +81,68 @@ class Server:
         """The devices, as the start line prints them."""
         return ["cpu(0)", *(f"gpu({gpu.device_id}) {gpu.info().name}" for gpu in self.devices.gpus)]
 
-    def stop(self) -> None:
-        """Drain: no new sessions, running ones get the grace period, then everything is closed."""
+    def stop(self) -> bool:
+        """Drain: no new sessions, running ones get the grace period, then everything is closed.
+
+        Returns
+        -------
+        bool
+            False if a kernel is still running, in a thread that nothing can stop.
+        """
         log.info("draining", extra={"sessions": self.service.session_count})
         self._health.enter_graceful_shutdown()
-        self.service.drain(self.config.grace_seconds)
+        idle = self.service.drain(self.config.grace_seconds)
         self._grpc.stop(1.0).wait()
+        if self.config.die_with_stdin:
+            self._remove_socket()
         log.info("stopped")
+        return idle
+
+    def _remove_socket(self) -> None:
+        """Remove the socket and its folder if that is empty: a parent that was killed cannot do it."""
+        kind, _, path = self.address.partition(":")
+        if kind == "unix":
+            with contextlib.suppress(OSError):
+                Path(path).unlink(missing_ok=True)
+                Path(path).parent.rmdir()
 
 
 def run(config: Config) -> int:
     """Serve until SIGTERM, SIGINT or, if the config says so, the end of standard input."""
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     stop = threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
     try:
         server = Server(config)
     except (DeviceError, RuntimeError) as error:
         print(f"remx-server: {error}", file=sys.stderr)
         return 1
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        # Whoever asks twice does not want to wait for the sessions. In a thread: a handler must not take
+        # locks that the main thread may hold.
+        if stop.is_set():
+            threading.Thread(target=server.service.hurry, daemon=True).start()
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
     server.start()
     print(f"remx-server listening on {server.address} devices {', '.join(server.device_names())}", flush=True)
     if config.die_with_stdin:
         threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
     stop.wait()
-    server.stop()
+    if not server.stop():
+        # Tearing down the interpreter under a running kernel could crash; there is nothing left to tidy up.
+        logging.shutdown()
+        os._exit(0)
     return 0
 
 
 def _watch_stdin(stop: threading.Event) -> None:
     """The parent holds the other end of standard input: when it ends, however it ends, so does this
     server."""
-    while sys.stdin.buffer.read(1):
-        pass
+    # Not through sys.stdin, whose lock a thread must not hold while the interpreter ends.
+    with contextlib.suppress(OSError):
+        while os.read(0, 1024):
+            pass
     stop.set()

@@ -6,9 +6,11 @@ from __future__ import annotations
 import hmac
 import platform
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
+from queue import Empty, SimpleQueue
+from typing import Final
 
 import numpy as np
 from remx_contract import CONTRACT_VERSION
@@ -35,6 +37,9 @@ from .session import Session
 
 check_complete(tuple(OPS.values()))
 
+CLOSE_SECONDS: Final = 1.0
+"""How long closed sessions get to finish the command they are in."""
+
 
 def product() -> str:
     """What this server is, for the handshake."""
@@ -57,10 +62,12 @@ class Service:
     def __init__(self, config: Config, devices: Devices) -> None:
         self.config = config
         self.devices = devices
+        # A session stays here until its thread has ended, so that it counts for as long as it costs.
         self._sessions: dict[bytes, Session] = {}
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._numbers = count(1)
         self._draining = False
+        self._in_haste = False
 
     def authorize(self, token: str) -> None:
         """UnauthenticatedError unless the token is the one this server wants, if it wants one."""
@@ -72,54 +79,69 @@ class Service:
 
     def session_of(self, token: bytes) -> Session:
         """The session that a byte stream names; SessionLostError where there is none."""
-        with self._lock:
+        with self._changed:
             session = self._sessions.get(token)
-        if session is None:
+        if session is None or session.closing:
             raise SessionLostError("the server has no such session")
         return session
 
-    def stream(self, requests: Iterable[stream_pb2.Up]) -> Iterator[stream_pb2.Down]:
-        """One client's command stream: what comes down for what goes up. Never raises: errors are the last
-        message."""
-        incoming = iter(requests)
+    def stream(
+        self, incoming: Iterator[stream_pb2.Up], on_break: Callable[[Callable[[], None]], bool] | None = None
+    ) -> Iterator[stream_pb2.Down]:
+        """Run one session: what comes up goes to it, what it says comes out.
+
+        Parameters
+        ----------
+        incoming : iterator of Up
+            Read in a thread of its own.
+        on_break : callable, optional
+            Takes a callback that is called as soon as the stream is over, even while nothing reads it; False
+            where it is over already.
+        """
+        reader = _Reader(incoming)
         try:
-            session = self._open(incoming)
+            session = self._open(reader.first(self.config.limits.hello_seconds))
         except MXNetError as error:
+            reader.go_on(None)
             log.warning("session refused", extra={"reason": error.reason})
             yield stream_pb2.Down(closed=to_failure(error))
             return
-        yield stream_pb2.Down(welcome=self._welcome(session))
-        reader = threading.Thread(
-            target=self._read, args=(session, incoming), name=f"reader-{session.name}", daemon=True
-        )
-        reader.start()
         try:
+            if on_break is not None and not on_break(session.close):
+                return
+            yield stream_pb2.Down(welcome=self._welcome(session))
+            reader.go_on(session)
             yield from session.outbox
         finally:
-            self._end(session)
+            session.close()
+            reader.go_on(None)
 
-    def _open(self, incoming: Iterator[stream_pb2.Up]) -> Session:
-        first = next(incoming, None)
+    def _open(self, first: stream_pb2.Up | None) -> Session:
         if first is None or first.WhichOneof("kind") != "hello":
             raise ProtocolError("a stream starts with a Hello")
         hello = first.hello
         if hello.contract_version != CONTRACT_VERSION or hello.catalogue_digest != digest():
             raise ContractMismatchError(
-                f"the client ({hello.client}) and this server ({product()}) were built from different "
-                f"contracts; "
-                "install the same version of remx on both sides"
+                f"the client ({hello.client[:200]}) and this server ({product()}) were built from different "
+                "contracts; install the same version of remx on both sides"
             )
         if hello.session:
             raise SessionLostError("the session to resume is gone; its arrays have to be made again")
-        with self._lock:
+        with self._changed:
             if self._draining:
                 raise ServerUnreachableError("the server is shutting down")
             if len(self._sessions) >= self.config.limits.sessions:
                 raise LimitError(f"the server has {self.config.limits.sessions} sessions, which is its limit")
-            session = Session(self.devices, self.config.limits, str(next(self._numbers)))
+            session = Session(self.devices, self.config.limits, str(next(self._numbers)), self._ended)
             self._sessions[session.token] = session
         log.info("session opened", extra={"session": session.name, "client": hello.client[:200]})
         return session
+
+    def _ended(self, session: Session) -> None:
+        with self._changed:
+            self._sessions.pop(session.token, None)
+            self._changed.notify_all()
+        log.info("session closed", extra={"session": session.name, "ops": session.ops})
 
     def _welcome(self, session: Session) -> stream_pb2.Welcome:
         devices = [
@@ -140,51 +162,95 @@ class Service:
             server=product(),
         )
 
-    @staticmethod
-    def _read(session: Session, incoming: Iterator[stream_pb2.Up]) -> None:
-        """Pass what comes up on to the session until the stream ends, in good order or not."""
-        try:
-            for message in incoming:
-                kind = message.WhichOneof("kind")
-                if kind == "batch":
-                    session.submit(message.batch)
-                elif kind == "ping":
-                    session.outbox.put(stream_pb2.Down(pong=stream_pb2.Pong(number=message.ping.number)))
-                elif kind == "goodbye":
-                    break
-                else:
-                    raise ProtocolError("a message that has no place in the middle of a stream")
-        except MXNetError as error:
-            session.outbox.close(error)
-        except Exception as error:
-            # gRPC raises its own classes when a client is gone: the session ends, and nobody is left to tell.
-            log.info("stream broke", extra={"session": session.name, "error": type(error).__name__})
-            session.outbox.close(InternalError("the stream broke"))
-        session.outbox.close(None)
-
-    def _end(self, session: Session) -> None:
-        with self._lock:
-            known = self._sessions.pop(session.token, None)
-        if known is not None:
-            session.close()
-            log.info("session closed", extra={"session": session.name, "ops": session.ops})
-
     @property
     def session_count(self) -> int:
         """How many sessions are open."""
         return len(self._sessions)
 
-    def drain(self, timeout: float) -> None:
-        """Take no new sessions, let the running ones end by themselves, and close those still open after
-        ``timeout``."""
-        with self._lock:
+    def drain(self, timeout: float) -> bool:
+        """Take no new sessions and let the running ones end by themselves; after ``timeout`` close those that
+        are still open.
+
+        Returns
+        -------
+        bool
+            False if a session is still in the middle of a command that takes long.
+        """
+        with self._changed:
             self._draining = True
-            open_sessions = list(self._sessions.values())
-        waiting = threading.Event()
-        deadline = timeout
-        while self._sessions and deadline > 0:
-            waiting.wait(0.05)
-            deadline -= 0.05
-        for session in open_sessions:
-            session.outbox.close(ServerUnreachableError("the server is shutting down"))
-            session.close()
+            self._changed.wait_for(lambda: self._in_haste or not self._sessions, timeout)
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            session.close(ServerUnreachableError("the server is shutting down"))
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._sessions, CLOSE_SECONDS)
+
+    def hurry(self) -> None:
+        """End the wait of a drain now."""
+        with self._changed:
+            self._in_haste = True
+            self._changed.notify_all()
+
+
+class _Reader:
+    """Reads a stream in a thread of its own: first its first message, then, for a session, the others."""
+
+    def __init__(self, incoming: Iterator[stream_pb2.Up]) -> None:
+        self._incoming = incoming
+        self._first: SimpleQueue[stream_pb2.Up | None] = SimpleQueue()
+        self._session: SimpleQueue[Session | None] = SimpleQueue()
+        threading.Thread(target=self._read, name="reader", daemon=True).start()
+
+    def first(self, timeout: float) -> stream_pb2.Up | None:
+        """The first message, None for a stream that ended without; ProtocolError if it does not come."""
+        try:
+            return self._first.get(timeout=timeout)
+        except Empty:
+            raise ProtocolError(f"no Hello came within {timeout:g} seconds") from None
+
+    def go_on(self, session: Session | None) -> None:
+        """Pass what follows on to a session; the first call counts."""
+        self._session.put(session)
+
+    def _read(self) -> None:
+        try:
+            self._first.put(next(self._incoming, None))
+        except Exception:
+            # gRPC raises its own classes when a client is gone; nobody is left to tell.
+            self._first.put(None)
+        session = self._session.get()
+        if session is not None:
+            self._pass_on(session)
+
+    def _pass_on(self, session: Session) -> None:
+        """Pass what comes up on to the session until the stream ends, in good order or not."""
+        try:
+            while (message := self._next(session)) is not None and _pass(message, session):
+                pass
+        except MXNetError as error:
+            log.warning("session failed", extra={"session": session.name, "reason": error.reason})
+            session.close(error)
+        except Exception as error:
+            log.exception("session crashed", extra={"session": session.name})
+            session.close(InternalError(f"{type(error).__name__}: {error}"))
+        session.close()
+
+    def _next(self, session: Session) -> stream_pb2.Up | None:
+        try:
+            return next(self._incoming, None)
+        except Exception as error:
+            # As above: the client is gone.
+            log.info("stream broke", extra={"session": session.name, "error": type(error).__name__})
+            return None
+
+
+def _pass(message: stream_pb2.Up, session: Session) -> bool:
+    """Pass one message on; False after the last one."""
+    kind = message.WhichOneof("kind")
+    if kind == "batch":
+        session.submit(message.batch)
+    elif kind == "ping":
+        session.outbox.put(stream_pb2.Down(pong=stream_pb2.Pong(number=message.ping.number)))
+    elif kind != "goodbye":
+        raise ProtocolError("a message that has no place in the middle of a stream")
+    return kind != "goodbye"

@@ -9,8 +9,7 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from remx_contract.codec import read_chunk
-from remx_contract.errors import InternalError, MXNetError, TransferError
+from remx_contract.errors import InternalError, MXNetError
 from remx_contract.status import CODE_OF, DOMAIN, clip
 from remx_contract.v1 import stream_pb2
 
@@ -48,27 +47,14 @@ class _Edge:
     def session(
         self, requests: Iterator[stream_pb2.Up], context: grpc.ServicerContext
     ) -> Iterator[stream_pb2.Down]:
-        yield from self._service.stream(requests)
+        yield from self._service.stream(requests, context.add_callback)
 
     def upload(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> stream_pb2.Receipt:
         return _guard(context, lambda: self._upload(requests, context))
 
     def _upload(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> stream_pb2.Receipt:
-        transfers = self._service.session_of(_metadata(context, "remx-session-bin")).transfers
-        transfer = None
-        received = 0
-        complete = False
-        try:
-            for raw in requests:
-                transfer, _, _, checksum = read_chunk(raw)
-                received = transfers.receive(raw)
-                complete = complete or checksum is not None
-        finally:
-            if transfer is not None and not complete:
-                transfers.abandon(transfer)
-        if not complete:
-            raise TransferError("the upload ended without its last chunk")
-        return stream_pb2.Receipt(received=received)
+        session = self._service.session_of(_metadata(context, "remx-session-bin"))
+        return stream_pb2.Receipt(received=session.transfers.receive_all(requests))
 
     def download(self, request: stream_pb2.DownloadRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
         session = _guard(context, lambda: self._service.session_of(_metadata(context, "remx-session-bin")))

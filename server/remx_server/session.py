@@ -2,15 +2,14 @@
 
 Batches come in through :meth:`Session.submit`; acknowledgements, replies and the last word go out through the
 outbox. In between, one thread decodes code words, looks handles up in the tensor table and hands values to
-the executor.
+the executor. Commands that are messages are in ``commands.py``.
 """
 
 from __future__ import annotations
 
 import secrets
 import threading
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import Any, Final
 
@@ -23,22 +22,34 @@ from remx_contract.errors import (
     MXNetError,
     ProtocolError,
 )
-from remx_contract.status import to_failure
 from remx_contract.v1 import stream_pb2
 
+from . import tape
 from .backend import Backend, Devices
+from .commands import Commands, tensor_spec
 from .config import Limits
-from .executor import Executor, OpSpec, classify, make_spec, poison
+from .executor import Executor, OpSpec, poison
 from .log import log
+from .outbox import Outbox
+from .random_state import RandomState
 from .random_streams import RandomStreams
-from .tape import Leaf
 from .transfers import Transfers
 from .value import Failure, Value
 
+_INVOKE: Final = codec.INVOKE
+_RELEASE: Final = codec.RELEASE
+_CALL: Final = codec.CALL
 _KIND: Final = codec.KIND_MASK
 _MODE: Final = codec.RECORDING | codec.TRAINING
 _SHIFT: Final = codec.SPEC_SHIFT
 _WRITING: Final = codec.WRITING
+
+HEARTBEAT_SECONDS: Final = 1.0
+"""How often a client whose stream is held up hears that the server is there."""
+_OVERHEAD: Final = 256
+"""What a waiting batch costs beside its bytes, roughly."""
+_MAX_FAILURES: Final = 16
+"""How many failures wait for a barrier; the first ones are those that matter."""
 
 
 class Session:
@@ -50,118 +61,158 @@ class Session:
     limits : Limits
     name : str
         What the log calls it.
+    on_end : callable, optional
+        Called by the session's thread when it is over and everything is freed.
     """
 
-    def __init__(self, devices: Devices, limits: Limits, name: str) -> None:
+    def __init__(
+        self,
+        devices: Devices,
+        limits: Limits,
+        name: str,
+        on_end: Callable[[Session], None] = lambda session: None,
+    ) -> None:
         self.name = name
         self.token = secrets.token_bytes(16)
         self.devices = devices
         self.limits = limits
         self.random = RandomStreams()
-        self.executor = Executor(devices, self.random.of_thread)
+        self.executor = Executor(devices, self.random_of)
         self.transfers = Transfers(limits)
         self.table: dict[int, Value] = {}
         self.specs: dict[int, OpSpec] = {}
         self.applied = 0
         self.received = 0
         self.ops = 0
-        self.failures: deque[Failure] = deque(maxlen=16)
-        self.outbox = Outbox()
-        self._inbox: SimpleQueue[stream_pb2.Batch | None] = SimpleQueue()
-        self._room = threading.Semaphore(limits.batches_in_flight)
+        self.failures: list[Failure] = []
+        self.outbox = Outbox(limits.unread_bytes)
+        self._commands = Commands(self)
+        self._random_threads: set[int] = set()
+        self._inbox: SimpleQueue[tuple[stream_pb2.Batch, int] | None] = SimpleQueue()
+        # Bytes submitted, counted by the edge's thread, and bytes done with, by the session's own.
+        self._submitted = 0
+        self._finished = 0
+        self._progress = threading.Event()
         self._closing = threading.Event()
+        self._on_end = on_end
         self._thread = threading.Thread(target=self._work, name=f"session-{name}", daemon=True)
         self._thread.start()
 
     # What the edge calls, from its own threads.
 
     def submit(self, batch: stream_pb2.Batch) -> None:
-        """Queue a batch; blocks while too many are waiting, which is the flow control of the stream.
+        """Queue a batch; blocks while too much is waiting, which is the flow control of the stream.
 
         Raises
         ------
         ProtocolError
             For a sequence number that leaves a gap. One that was received before is skipped: it was resent.
+        LimitError
+            For a batch of too many words.
         """
         if batch.sequence <= self.received:
             return
         if batch.sequence != self.received + 1:
             raise ProtocolError(f"batch {batch.sequence} came after batch {self.received}")
+        if len(batch.code) > self.limits.batch_words:
+            raise LimitError(f"a batch holds at most {self.limits.batch_words} code words")
         self.received = batch.sequence
-        while not self._room.acquire(timeout=0.5):
-            if self._closing.is_set():
-                return
-        self._inbox.put(batch)
+        for command in batch.commands:
+            if command.WhichOneof("kind") == "upload":
+                # Told now, so that the bytes can go to their place while earlier commands still run.
+                self.transfers.expect(command.upload.transfer, tensor_spec(command.upload.tensor).nbytes)
+        size = batch.ByteSize() + _OVERHEAD
+        self._wait_for_room()
+        self._submitted += size
+        self._inbox.put((batch, size))
 
-    def close(self, timeout: float = 5.0) -> None:
-        """Stop the thread after the batch it is in, and free everything."""
+    def _wait_for_room(self) -> None:
+        """Wait until little enough is waiting. A ping behind it would wait too, so the client is told unasked
+        that the server is alive."""
+        while self._submitted - self._finished > self.limits.queued_bytes and not self._closing.is_set():
+            self._progress.clear()
+            if self._submitted - self._finished > self.limits.queued_bytes and not self._progress.wait(
+                HEARTBEAT_SECONDS
+            ):
+                self.outbox.put(stream_pb2.Down(pong=stream_pb2.Pong()))
+
+    def close(self, error: MXNetError | None = None) -> None:
+        """End the session: its thread stops after the command it is in, and frees everything."""
+        self.outbox.close(error)
         self._closing.set()
         self.transfers.close()
+        # Without specs, a batch that is running ends at its next invoke.
+        self.specs.clear()
         self._inbox.put(None)
-        if threading.current_thread() is not self._thread:
-            self._thread.join(timeout)
+        self._progress.set()
 
-    def drain(self, timeout: float) -> bool:
-        """Wait until what was submitted has run; False if that takes longer."""
-        done = threading.Event()
-        self._inbox.put(None)
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread of a closed session; False if the command it is in takes longer."""
         self._thread.join(timeout)
-        done.set()
         return not self._thread.is_alive()
+
+    @property
+    def closing(self) -> bool:
+        """Whether the session is over, or nearly."""
+        return self._closing.is_set()
 
     # The session's own thread.
 
     def _work(self) -> None:
         try:
-            while (batch := self._inbox.get()) is not None and not self._closing.is_set():
-                self.apply(batch)
-                self._room.release()
+            # Infinities and not-a-numbers are results of kernels, not warnings.
+            with np.errstate(all="ignore"):
+                while (entry := self._inbox.get()) is not None and not self._closing.is_set():
+                    batch, size = entry
+                    self.apply(batch)
+                    self._finished += size
+                    self._progress.set()
         except MXNetError as error:
-            log.warning("session failed", extra={"session": self.name, "reason": error.reason})
+            if not self._closing.is_set():
+                log.warning("session failed", extra={"session": self.name, "reason": error.reason})
             self.outbox.close(error)
         except Exception as error:
             log.exception("session crashed", extra={"session": self.name})
             self.outbox.close(InternalError(f"{type(error).__name__}: {error}"))
         finally:
-            self._closing.set()
-            self.transfers.close()
+            self.close()
             self.table.clear()
-            self.specs.clear()
-            self.outbox.close(None)
+            self.failures.clear()
+            self._on_end(self)
 
     def apply(self, batch: stream_pb2.Batch) -> None:
         """Run one batch and acknowledge it; raises what breaks the contract."""
-        commands = iter(batch.commands)
-        self._run(list(batch.code), commands)
+        self._run(list(batch.code), iter(batch.commands))
         self.applied = batch.sequence
         self.outbox.acknowledge(batch.sequence, len(self.table))
 
     def _run(self, code: list[int], commands: Iterator[stream_pb2.Command]) -> None:
         table = self.table
         specs = self.specs
+        invoke = self._invoke
         at = 0
         end = len(code)
         try:
             while at < end:
                 head = code[at]
                 kind = head & _KIND
-                if kind == codec.INVOKE:
-                    spec = specs[head >> _SHIFT]
+                if kind == _INVOKE:
+                    spec = specs.get(head >> _SHIFT)
+                    if spec is None:
+                        raise ProtocolError(f"spec {head >> _SHIFT} is not defined")
                     after = at + spec.length
                     if after > end:
                         raise ProtocolError("a batch ends inside an invoke")
-                    self._invoke(spec, head, code, at + 1)
+                    invoke(spec, head, code, at + 1)
                     at = after
-                elif kind == codec.RELEASE:
+                elif kind == _RELEASE:
                     table.pop(code[at + 1], None)
                     at += 2
-                elif kind == codec.CALL:
-                    self._command(next(commands))
+                elif kind == _CALL:
+                    self._commands.run(next(commands))
                     at += 1
                 else:
                     raise ProtocolError(f"code word {head} has an unknown kind")
-        except KeyError as error:
-            raise ProtocolError(f"spec {error} was never defined") from None
         except (StopIteration, IndexError):
             raise ProtocolError("a batch's code and commands do not fit together") from None
 
@@ -178,23 +229,22 @@ class Session:
                 self._fail_invoke(spec, head, code, inputs_end, values, site)
                 return
         outputs_at = inputs_end + spec.words
-        handles = code[outputs_at : outputs_at + spec.outputs]
-        per_call = self._per_call(spec, code, inputs_end) if spec.words else {}
         try:
+            per_call = self._per_call(spec, code, inputs_end) if spec.words else {}
             if head & _WRITING:
-                targets = [table[handle] for handle in handles]
+                targets = [self.value(handle) for handle in code[outputs_at : outputs_at + spec.outputs]]
                 self.executor.run(spec, values, per_call, head & _MODE, site, targets)  # type: ignore[arg-type]
                 return
             outputs = self.executor.run(spec, values, per_call, head & _MODE, site)  # type: ignore[arg-type]
-        except KeyError:
-            raise HandleError(op=spec.op.name, message="writes to a handle that names nothing") from None
         except MXNetError as error:
-            self._fail_invoke(spec, head, code, inputs_end, values, site, error)
+            self._fail_invoke(spec, head, code, inputs_end, values, site, error.named(spec.op.name))
             return
-        for handle, value in zip(handles, outputs, strict=True):
+        for value in outputs:
+            handle = code[outputs_at]
             if handle in table:
                 raise HandleError(op=spec.op.name, message=f"handle {handle} was used twice")
             table[handle] = value
+            outputs_at += 1
 
     def _per_call(self, spec: OpSpec, code: list[int], at: int) -> dict[str, Any]:
         per_call: dict[str, Any] = {}
@@ -202,7 +252,7 @@ class Session:
             per_call[name] = decode(code[at])
             at += 1
         if spec.random:
-            per_call["random"] = self.executor.random_of(code[at])
+            per_call["random"] = self.random_of(code[at])
         return per_call
 
     def _fail_invoke(
@@ -221,277 +271,58 @@ class Session:
             failure = next((value.failure for value in values if value is not None and value.failure), None)
             error = HandleError(op=spec.op.name, message="an input's handle names nothing")
         if failure is None:
-            failure = self._failure(error, site)
+            failure = self.fail(error, site)
         at = inputs_end + spec.words
         handles = code[at : at + spec.outputs]
-        if head & _WRITING:
-            for handle in handles:
-                self._spoil(handle, failure)
-            return
-        backend = spec.backend or next((value.backend for value in values if value), self.devices.cpu)
+        producer = tape.broken(values) if head & codec.RECORDING else None
         for index in spec.op.mutates:
             mutated = values[index]
             if mutated is not None:
-                mutated.failure, mutated.data = failure, None
+                mutated.spoil(failure)
+        if head & _WRITING:
+            for handle in handles:
+                target = self.table.get(handle)
+                if target is not None:
+                    target.spoil(failure)
+                    target.producer = producer or target.producer
+            return
+        backend = spec.backend or next((value.backend for value in values if value), self.devices.cpu)
         for handle, value in zip(handles, poison(spec, values, failure, backend), strict=True):
-            if handle in self.table:
-                raise HandleError(op=spec.op.name, message=f"handle {handle} was used twice")
-            self.table[handle] = value
+            value.producer = producer
+            self.new(handle, value)
 
-    def _failure(self, error: MXNetError, site: int) -> Failure:
+    # What commands use.
+
+    def fail(self, error: MXNetError, site: int) -> Failure:
+        """The failure that an error makes, noted for the next barrier."""
         failure = Failure(error, site)
-        self.failures.append(failure)
+        if len(self.failures) >= _MAX_FAILURES:
+            self.failures[:] = [known for known in self.failures if not known.reported]
+        if len(self.failures) < _MAX_FAILURES:
+            self.failures.append(failure)
         return failure
 
-    def _spoil(self, handle: int, failure: Failure) -> None:
-        value = self.table.get(handle)
-        if value is not None:
-            value.failure, value.data = failure, None
-
-    # Commands that are messages.
-
-    def _command(self, command: stream_pb2.Command) -> None:
-        kind = command.WhichOneof("kind")
-        if kind is None:
-            raise ProtocolError("a command without a kind")
-        getattr(self, f"_{kind}")(getattr(command, kind))
-
-    def _define(self, message: stream_pb2.Define) -> None:
-        if message.spec_id in self.specs:
-            raise ProtocolError(f"spec {message.spec_id} was defined twice")
-        if len(self.specs) >= self.limits.specs:
-            raise LimitError(f"a session can have {self.limits.specs} specs at a time")
-        given = {name: codec.attribute_from_message(value) for name, value in message.attributes.items()}
-        backend = self._backend(message.context) if message.HasField("context") else None
-        self.specs[message.spec_id] = make_spec(message.op, given, message.inputs, backend)
-
-    def _forget(self, message: stream_pb2.Forget) -> None:
-        for spec_id in message.spec_ids:
-            self.specs.pop(spec_id, None)
-
-    def _put(self, message: stream_pb2.Put) -> None:
-        if len(message.tensor.data) > self.limits.inline_bytes:
-            raise LimitError(f"an inline tensor holds at most {self.limits.inline_bytes} bytes")
-        self._store(message.handle, codec.array_from_message(message.tensor), message.context, message.write)
-
-    def _upload(self, message: stream_pb2.UploadTo) -> None:
-        spec = codec.tensor_spec(message.tensor)
-        try:
-            raw = self.transfers.take(message.transfer, spec.nbytes)
-        except MXNetError as error:
-            failure = self._failure(error, 0)
-            if message.write:
-                self._spoil(message.handle, failure)
-            else:
-                self._new(message.handle, Value.failed(failure, spec, self._backend(message.context)))
-            return
-        array = np.frombuffer(raw, dtype=spec.dtype).reshape(spec.shape)
-        self._store(message.handle, array, message.context, message.write)
-
-    def _store(self, handle: int, array: Any, context: stream_pb2.Context, write: bool) -> None:
-        backend = self._backend(context)
-        spec = codec.TensorSpec.of(array.shape, array.dtype)
-        try:
-            value = Value(backend.from_host(array), spec, backend)
-            if write:
-                self.executor.write(self._value(handle), value, 0)
-                return
-        except HandleError:
-            raise
-        except Exception as error:
-            failure = self._failure(classify(error, "array"), 0)
-            if write:
-                self._spoil(handle, failure)
-                return
-            value = Value.failed(failure, spec, backend)
-        self._new(handle, value)
-
-    def _new(self, handle: int, value: Value) -> None:
+    def new(self, handle: int, value: Value) -> None:
+        """Give a value its handle; HandleError if it has been given already."""
         if handle in self.table:
             raise HandleError(f"handle {handle} was used twice")
         self.table[handle] = value
 
-    def _value(self, handle: int) -> Value:
+    def value(self, handle: int) -> Value:
+        """The value of a handle; HandleError if there is none."""
         try:
             return self.table[handle]
         except KeyError:
             raise HandleError(f"handle {handle} names nothing") from None
 
-    def _backend(self, context: stream_pb2.Context) -> Backend:
+    def backend(self, context: stream_pb2.Context) -> Backend:
+        """The backend of a context; DeviceError if the server has no such device."""
         return self.devices.find(context.device_type, context.device_id)
 
-    def _read(self, message: stream_pb2.Read) -> None:
-        reply = stream_pb2.Reply(request=message.request)
-        try:
-            array = self._host_array(self._value(message.handle))
-            if message.only_wait:
-                reply.done = True
-            elif array.nbytes > self.limits.inline_bytes:
-                raise LimitError(f"a tensor of {array.nbytes} bytes is read through a download")
-            else:
-                reply.tensor.CopyFrom(codec.array_to_message(array))
-        except MXNetError as error:
-            self._tell_failure(reply, error)
-        self.outbox.put(stream_pb2.Down(reply=reply))
-
-    def _publish(self, message: stream_pb2.Publish) -> None:
-        reply = stream_pb2.Reply(request=message.request, done=True)
-        try:
-            array = self._host_array(self._value(message.handle))
-            # Later commands may write to the tensor while it is being sent, hence the copy.
-            self.transfers.publish(message.transfer, np.array(array, order="C"))
-        except MXNetError as error:
-            self._tell_failure(reply, error)
-        self.outbox.put(stream_pb2.Down(reply=reply))
-
-    def _host_array(self, value: Value) -> Any:
-        """A value's array in host memory; raises its failure, or that of the transfer from the device."""
-        if value.failure is not None:
-            raise _Reported(value.failure)
-        try:
-            value.backend.activate()
-            return value.backend.to_host(value.data)
-        except Exception as error:
-            raise classify(error, "asnumpy") from error
-
-    @staticmethod
-    def _tell_failure(reply: stream_pb2.Reply, error: MXNetError) -> None:
-        if isinstance(error, _Reported):
-            error.failure.reported = True
-            reply.failure.CopyFrom(to_failure(error.failure.error, error.failure.site))
-        else:
-            reply.failure.CopyFrom(to_failure(error))
-
-    def _barrier(self, message: stream_pb2.Barrier) -> None:
-        reply = stream_pb2.Reply(request=message.request, done=True)
-        try:
-            for backend in (self.devices.cpu, *self.devices.gpus):
-                backend.synchronize()
-            failure = next((failure for failure in self.failures if not failure.reported), None)
-            # MXNet's waitall raises once and is clean afterwards.
-            self.failures.clear()
-            if failure is not None:
-                raise _Reported(failure)
-        except _Reported as error:
-            self._tell_failure(reply, error)
-        except Exception as error:
-            self._tell_failure(reply, classify(error, "waitall"))
-        self.outbox.put(stream_pb2.Down(reply=reply))
-
-    def _mark(self, message: stream_pb2.Mark) -> None:
-        for handle, gradient, request in zip(
-            message.handles, message.gradients, message.requests, strict=True
-        ):
-            place = self._value(gradient) if gradient else None
-            self.executor.mark(self._value(handle), place, request)
-
-    def _backward(self, message: stream_pb2.Backward) -> None:
-        heads = [self._value(handle) for handle in message.heads]
-        given = [self._value(handle) if handle else None for handle in message.head_gradients]
-        variables = [self._value(handle) for handle in message.variables] if message.outputs else None
-        try:
-            for value in (*heads, *given):
-                if value is not None and value.failure is not None:
-                    raise _Reported(value.failure)
-            gradients = self.executor.backward(
-                heads,
-                given or [None] * len(heads),
-                variables,
-                retain_graph=message.retain_graph,
-                create_graph=message.create_graph,
-                train_mode=message.train_mode,
-            )
-        except Exception as error:
-            self._fail_backward(message, error, heads)
-            return
-        for handle, gradient in zip(message.outputs, gradients, strict=True):
-            self._new(handle, gradient)
-
-    def _fail_backward(self, message: stream_pb2.Backward, error: Exception, heads: list[Value]) -> None:
-        """Spoil what the pass should have computed: its outputs, or the gradients of the leaves it would
-        reach."""
-        if isinstance(error, _Reported):
-            failure = error.failure
-        else:
-            failure = self._failure(classify(error, "backward"), message.site)
-        if message.outputs:
-            for handle in message.outputs:
-                self._new(handle, Value.failed(failure, None, self.devices.cpu))
-            return
-        for leaf in _leaves(heads):
-            leaf.gradient.failure, leaf.gradient.data = failure, None
-
-    def _seed(self, message: stream_pb2.Seed) -> None:
-        self.random.seed(message.thread, message.seed, for_context=message.for_context)
-
-
-class _Reported(MXNetError):
-    """Carries a failure that a wait is about to report."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(str(failure.error))
-        self.failure = failure
-
-
-def _leaves(heads: list[Value]) -> list[Leaf]:
-    """The leaves that the heads depend on, as far as their graph has not been freed."""
-    found: list[Leaf] = []
-    seen: set[int] = set()
-    stack: list[Any] = [head.producer for head in heads]
-    while stack:
-        producer = stack.pop()
-        if producer is None or id(producer) in seen:
-            continue
-        seen.add(id(producer))
-        if isinstance(producer, Leaf):
-            found.append(producer)
-        else:
-            stack.extend(edge[0] for edge in producer.edges if edge is not None)
-    return found
-
-
-class Outbox:
-    """Messages for the client, in order, with acknowledgements folded: only the newest waiting one is
-    sent."""
-
-    def __init__(self) -> None:
-        self._queue: SimpleQueue[stream_pb2.Down | None] = SimpleQueue()
-        self._acknowledged: tuple[int, int] | None = None
-        self._lock = threading.Lock()
-        self._closed = False
-
-    def put(self, message: stream_pb2.Down) -> None:
-        """Queue a message."""
-        self._queue.put(message)
-
-    def acknowledge(self, sequence: int, live_handles: int) -> None:
-        """Queue an acknowledgement, or renew the one that is still waiting."""
-        with self._lock:
-            waiting = self._acknowledged is not None
-            self._acknowledged = (sequence, live_handles)
-        if not waiting:
-            self._queue.put(_ACKNOWLEDGE)
-
-    def close(self, error: MXNetError | None) -> None:
-        """Queue the last message; nothing after it is sent."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        if error is not None:
-            self._queue.put(stream_pb2.Down(closed=to_failure(error)))
-        self._queue.put(None)
-
-    def __iter__(self) -> Iterator[stream_pb2.Down]:
-        while (message := self._queue.get()) is not None:
-            if message is _ACKNOWLEDGE:
-                with self._lock:
-                    sequence, live = self._acknowledged or (0, 0)
-                    self._acknowledged = None
-                message = stream_pb2.Down(
-                    acknowledgement=stream_pb2.Acknowledgement(sequence=sequence, live_handles=live)
-                )
-            yield message
-
-
-_ACKNOWLEDGE: Final = stream_pb2.Down()
+    def random_of(self, thread: int) -> RandomState:
+        """The random state of one of the client's threads; LimitError beyond the number it can have."""
+        if thread not in self._random_threads:
+            if len(self._random_threads) >= self.limits.random_threads:
+                raise LimitError(f"random numbers come to at most {self.limits.random_threads} threads")
+            self._random_threads.add(thread)
+        return self.random.of_thread(thread)

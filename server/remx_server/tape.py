@@ -95,6 +95,8 @@ class Node:
         One for each input; None where it is not tracked.
     inputs : dict of int to Saved
     outputs : dict of int to Saved
+    freed : list of Leaf, or None
+        Once a pass has freed the node: the leaves that the pass had reached.
     """
 
     __slots__ = (
@@ -127,7 +129,7 @@ class Node:
         self.rank = rank
         self.training = training
         self.site = site
-        self.freed = False
+        self.freed: list[Leaf] | None = None
         self.backend = outputs[0].backend
         self.in_specs = [value.spec for value in values]
         self.out_specs = [value.spec for value in outputs]
@@ -156,11 +158,52 @@ class Node:
         self.outputs = {index: Saved(outputs[index], None) for index in saved_outputs if index < made}
 
     def free(self) -> None:
-        """Drop what was saved; another pass over this node is an error."""
-        self.freed = True
+        """Drop the saved arrays, as soon as a pass is done with this node."""
         self.inputs = {}
         self.outputs = {}
+
+    def cut(self, leaves: list[Leaf]) -> None:
+        """Drop the way to the inputs, once the pass that freed this node is over; another one is an error."""
+        self.freed = leaves
         self.edges = []
+
+
+class Broken:
+    """Stands in for the node of an op that failed while it was recorded: its way to the leaves is left."""
+
+    __slots__ = ("edges", "freed", "rank")
+
+    def __init__(self, edges: list[tuple[Any, int] | None]) -> None:
+        self.edges = edges
+        self.freed: list[Leaf] | None = None
+        self.rank = 0
+
+
+def broken(values: Sequence[Value | None]) -> Broken | None:
+    """The producer of an op's failed outputs; None where none of its inputs is tracked."""
+    edges: list[tuple[Any, int] | None] = [
+        (value.producer, value.index) for value in values if value is not None and value.producer is not None
+    ]
+    return Broken(edges) if edges else None
+
+
+def leaves(heads: Sequence[Value]) -> list[Leaf]:
+    """The leaves that a pass from these heads reaches, or reached if it has freed the graph."""
+    found: dict[int, Leaf] = {}
+    seen: set[int] = set()
+    stack: list[Any] = [head.producer for head in heads]
+    while stack:
+        producer = stack.pop()
+        if producer is None or id(producer) in seen:
+            continue
+        seen.add(id(producer))
+        if isinstance(producer, Leaf):
+            found[id(producer)] = producer
+        elif producer.freed is not None:
+            found.update((id(leaf), leaf) for leaf in producer.freed)
+        else:
+            stack.extend(edge[0] for edge in producer.edges if edge is not None)
+    return list(found.values())
 
 
 def gradients_of(node: Node, gs: list[Value | None], executor: Executor) -> list[Value | None]:
@@ -277,6 +320,7 @@ def backward(
     pending: dict[Node, list[Value | None]] = {}
     at_leaves: dict[Leaf, Value] = {}
     heap: list[tuple[int, Node]] = []
+    done: list[Node] = []
 
     def arrive(producer: Node | Leaf, index: int, gradient: Value) -> None:
         if isinstance(producer, Leaf):
@@ -302,7 +346,7 @@ def backward(
 
     while heap:
         _, node = heapq.heappop(heap)
-        if node.freed:
+        if node.freed is not None:
             raise GraphFreedError(
                 op=node.spec.op.name,
                 message="the graph was freed by an earlier backward pass; pass retain_graph=True to that one",
@@ -313,6 +357,11 @@ def backward(
                 arrive(*edge, gradient)
         if not retain_graph:
             node.free()
+            done.append(node)
+    # Only now: a pass that fails half-way must still find the leaves whose gradients it spoils.
+    reached = list(at_leaves)
+    for node in done:
+        node.cut(reached)
     if wanted is not None:
         return [_found(at_leaves, leaf) for leaf in wanted]
     for leaf, gradient in at_leaves.items():

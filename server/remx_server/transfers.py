@@ -3,32 +3,79 @@
 from __future__ import annotations
 
 import threading
+import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
 from remx_contract import codec
-from remx_contract.errors import LimitError, ProtocolError, TransferError
+from remx_contract.errors import LimitError, MXNetError, ProtocolError, TransferError
 
+from . import memory
 from .config import Limits
 
 CHUNK_BYTES: Final = 1 << 20
 """The size of a download's chunks."""
 
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+
 
 class _Upload:
-    """Bytes that have come so far; ``length`` is known once a command has claimed the transfer."""
+    """What has come of an upload.
+
+    Once the session's commands have said how long it is, the bytes go straight into a buffer of that length;
+    what came earlier waits in pieces.
+    """
 
     def __init__(self) -> None:
-        self.buffer = bytearray()
+        self.early: list[bytes] = []
+        self.buffer: Bytes | None = None
+        self.length: int | None = None
+        self.received = 0
         self.checksum = 0
         self.complete = False
-        self.error: TransferError | None = None
+        self.error: MXNetError | None = None
+
+    def expect(self, length: int) -> None:
+        self.length = length
+        if self.error is None and length < self.received:
+            self.error = TransferError(f"an upload of {length} bytes has brought {self.received} already")
+        if self.error is None and self.early:
+            self.received = 0
+            for piece in self.early:
+                self._place(memoryview(piece))
+        self.early = []
+
+    def add(self, data: memoryview) -> None:
+        self.checksum = zlib.crc32(data, self.checksum)
+        if self.length is not None:
+            self._place(data)
+        else:
+            self.early.append(bytes(data))
+            self.received += len(data)
+
+    def _place(self, data: memoryview) -> None:
+        if self.buffer is None:
+            # Not before there are bytes: a claim alone costs no memory.
+            self.buffer = np.empty(self.length or 0, np.uint8)
+        end = self.received + len(data)
+        # NumPy copies without holding the interpreter, unlike a memoryview.
+        self.buffer[self.received : end] = np.frombuffer(data, np.uint8)
+        self.received = end
+
+
+class _Download:
+    """An array that waits to be fetched."""
+
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+        self.raw = memoryview(array.reshape(-1).view(np.uint8))
+        self.published = time.monotonic()
+        self.readers = 0
 
 
 class Transfers:
-    """The transfers of one session. Byte streams and the session's thread meet here.
+    """The transfers of one session. Byte streams and the session's threads meet here.
 
     Parameters
     ----------
@@ -39,107 +86,196 @@ class Transfers:
         self._limits = limits
         self._changed = threading.Condition()
         self._uploads: dict[int, _Upload] = {}
-        self._downloads: dict[int, np.ndarray[Any, Any]] = {}
-        self._taken: int = 0
+        self._downloads: dict[int, _Download] = {}
         self._closed = False
 
-    def receive(self, chunk: bytes) -> int:
-        """Add one chunk of an upload; returns how many bytes of the transfer are here.
+    # Uploads.
+
+    def expect(self, transfer: int, length: int) -> None:
+        """A command further down the stream will take this upload, of so many bytes."""
+        with self._changed:
+            self._expect(transfer, length)
+
+    def _expect(self, transfer: int, length: int) -> _Upload:
+        upload = self._uploads.setdefault(transfer, _Upload())
+        if upload.length is not None:
+            raise ProtocolError(f"transfer {transfer} was used twice")
+        free = memory.available()
+        if length > self._limits.upload_bytes:
+            upload.error = LimitError(f"an upload holds at most {self._limits.upload_bytes} bytes")
+        elif length > memory.LARGE_BYTES and free is not None and length > free:
+            upload.error = LimitError(f"the host has no room for an upload of {length} bytes")
+        upload.expect(length)
+        self._changed.notify_all()
+        return upload
+
+    def receive_all(self, chunks: Iterable[bytes]) -> int:
+        """Take in the chunks of one upload, to the last; returns how many bytes they had.
 
         Raises
         ------
         ProtocolError, TransferError, LimitError
+            Which is also what the command gets that waits for the upload.
         """
+        current = None
+        received = 0
+        error: MXNetError = TransferError("the upload broke off before its last chunk")
+        try:
+            for chunk in chunks:
+                transfer, received, complete = self._receive(chunk, current)
+                current = transfer
+                if complete:
+                    return received
+            raise error
+        except MXNetError as refusal:
+            error = refusal
+            raise
+        finally:
+            if current is not None:
+                self._abandon(current, error)
+
+    def receive(self, chunk: bytes) -> int:
+        """Add one chunk of an upload; returns how many bytes of it are here."""
+        return self._receive(chunk, None)[1]
+
+    def _receive(self, chunk: bytes, current: int | None) -> tuple[int, int, bool]:
         transfer, offset, data, checksum = codec.read_chunk(chunk)
+        if current is not None and transfer != current:
+            raise ProtocolError(f"a chunk of transfer {transfer} came in the stream of transfer {current}")
         with self._changed:
-            if self._closed:
-                raise TransferError("the session is closed")
-            upload = self._uploads.setdefault(transfer, _Upload())
-            if upload.complete or offset != len(upload.buffer):
-                raise ProtocolError(
-                    f"transfer {transfer} has {len(upload.buffer)} bytes, a chunk starts at {offset}"
-                )
-            if offset + len(data) > self._limits.upload_bytes:
-                raise LimitError(f"an upload holds at most {self._limits.upload_bytes} bytes")
-        upload.buffer += data
-        upload.checksum = zlib.crc32(data, upload.checksum)
-        with self._changed:
+            upload = self._admit(transfer, offset, len(data))
+            upload.add(data)
             if checksum is not None:
                 upload.complete = True
                 if checksum != upload.checksum:
                     upload.error = TransferError(f"the checksum of transfer {transfer} is wrong")
-            self._changed.notify_all()
-        return len(upload.buffer)
+                self._changed.notify_all()
+            if upload.error is not None:
+                raise upload.error
+            return transfer, upload.received, upload.complete
 
-    def abandon(self, transfer: int) -> None:
-        """The stream of an upload broke off: whoever waits for it gets an error."""
+    def _admit(self, transfer: int, offset: int, size: int) -> _Upload:
+        """The upload that a chunk belongs to; waits where it comes too early and there is no room for it."""
+        if not self._changed.wait_for(lambda: self._has_room(transfer, size), self._limits.transfer_seconds):
+            raise TransferError(f"no command has asked for transfer {transfer}")
+        if self._closed:
+            raise TransferError("the session is closed")
+        upload = self._uploads.get(transfer)
+        if upload is None:
+            if offset:
+                raise ProtocolError(f"transfer {transfer} starts at {offset}, or is over")
+            upload = self._uploads[transfer] = _Upload()
+        if upload.error is not None:
+            raise upload.error
+        if upload.complete or offset != upload.received:
+            raise ProtocolError(
+                f"transfer {transfer} has {upload.received} bytes, a chunk starts at {offset}"
+            )
+        if upload.length is not None and offset + size > upload.length:
+            raise TransferError(f"transfer {transfer} brings more than its {upload.length} bytes")
+        return upload
+
+    def _has_room(self, transfer: int, size: int) -> bool:
+        upload = self._uploads.get(transfer)
+        if self._closed or (upload is not None and upload.length is not None):
+            return True
+        early = sum(other.received for other in self._uploads.values() if other.length is None)
+        count = sum(other.length is None for other in self._uploads.values())
+        return early + size <= self._limits.early_bytes and count < self._limits.early_uploads
+
+    def _abandon(self, transfer: int, error: MXNetError) -> None:
+        """The stream of an upload is over; whoever waits for what it did not bring gets an error."""
         with self._changed:
-            upload = self._uploads.setdefault(transfer, _Upload())
-            if not upload.complete:
-                upload.complete = True
-                upload.error = TransferError(f"upload {transfer} broke off after {len(upload.buffer)} bytes")
+            upload = self._uploads.get(transfer)
+            if upload is None or (upload.complete and upload.error is None):
+                return
+            upload.complete = True
+            upload.error = upload.error or error
+            upload.early, upload.buffer, upload.received = [], None, 0
             self._changed.notify_all()
 
-    def take(self, transfer: int, length: int) -> bytearray:
+    def take(self, transfer: int, length: int) -> Bytes:
         """The bytes of an upload, waiting for them as long as they keep coming.
 
         Raises
         ------
         TransferError
             If it has another length, broke off, or nothing came for ``transfer_seconds``.
+        LimitError
         """
-        seen = -1
         with self._changed:
-            while True:
-                upload = self._uploads.get(transfer)
-                size = len(upload.buffer) if upload else 0
-                if upload is not None and upload.complete:
-                    break
-                if self._closed or size == seen:
-                    raise TransferError(f"upload {transfer} stopped after {size} of {length} bytes")
-                seen = size
-                self._changed.wait_for(
-                    lambda seen=seen: self._closed or self._progress(transfer) > seen,
-                    self._limits.transfer_seconds,
-                )
-            del self._uploads[transfer]
+            upload = self._uploads.get(transfer)
+            if upload is None or upload.length is None:
+                upload = self._expect(transfer, length)
+            try:
+                self._wait_until_complete(transfer, upload)
+            finally:
+                self._uploads.pop(transfer, None)
+                self._changed.notify_all()
+        if upload.received != length:
+            raise TransferError(f"upload {transfer} has {upload.received} bytes instead of {length}")
+        return np.empty(0, np.uint8) if upload.buffer is None else upload.buffer
+
+    def _wait_until_complete(self, transfer: int, upload: _Upload) -> None:
+        seen = -1
+        while not self._closed and not upload.complete and upload.error is None and upload.received > seen:
+            seen = upload.received
+            self._changed.wait_for(
+                lambda: self._closed or upload.complete or upload.error is not None,
+                self._limits.transfer_seconds,
+            )
         if upload.error is not None:
             raise upload.error
-        if len(upload.buffer) != length:
-            raise TransferError(f"upload {transfer} has {len(upload.buffer)} bytes instead of {length}")
-        return upload.buffer
+        if not upload.complete:
+            raise TransferError(f"upload {transfer} stopped after {upload.received} of {upload.length} bytes")
 
-    def _progress(self, transfer: int) -> int:
-        """A number that grows with an upload's bytes, and once more when it is complete."""
-        upload = self._uploads.get(transfer)
-        return -1 if upload is None else len(upload.buffer) + upload.complete
+    # Downloads.
 
     def publish(self, transfer: int, array: np.ndarray[Any, Any]) -> None:
-        """Offer an array for download, once."""
+        """Offer an array for download, once; LimitError while too much waits to be fetched already."""
+        download = _Download(array)
         with self._changed:
             if transfer in self._downloads:
                 raise ProtocolError(f"transfer {transfer} was used twice")
-            self._downloads[transfer] = array
+            self._drop_stale()
+            waiting = sum(len(other.raw) for other in self._downloads.values())
+            if waiting and waiting + len(download.raw) > self._limits.download_bytes:
+                raise LimitError(f"{waiting} bytes of downloads wait to be fetched")
+            if len(self._downloads) >= self._limits.downloads:
+                raise LimitError(f"{len(self._downloads)} downloads wait to be fetched")
+            self._downloads[transfer] = download
+
+    def _drop_stale(self) -> None:
+        """Forget downloads that nobody has fetched for a long time."""
+        oldest = time.monotonic() - self._limits.transfer_seconds
+        for transfer, download in list(self._downloads.items()):
+            if download.published < oldest and not download.readers:
+                del self._downloads[transfer]
 
     def send(self, transfer: int, offset: int) -> Iterator[bytes]:
-        """The chunks of a download from ``offset`` on; TransferError where nothing was published."""
+        """The chunks of a download from ``offset`` on.
+
+        Raises
+        ------
+        TransferError
+            Where nothing was published, or it ends before ``offset``.
+        """
         with self._changed:
-            array = self._downloads.get(transfer)
-        if array is None:
-            raise TransferError(f"there is no download {transfer}")
-        raw = memoryview(array.reshape(-1).view(np.uint8))
-        checksum = zlib.crc32(raw[:offset])
-        while True:
-            piece = raw[offset : offset + CHUNK_BYTES]
-            checksum = zlib.crc32(piece, checksum)
-            end = offset + len(piece)
-            last = end >= len(raw)
-            yield codec.write_chunk(transfer, offset, piece, checksum if last else None)
-            if last:
-                break
-            offset = end
-        with self._changed:
-            self._downloads.pop(transfer, None)
+            download = self._downloads.get(transfer)
+            if download is None:
+                raise TransferError(f"there is no download {transfer}")
+            if offset > len(download.raw):
+                raise TransferError(f"download {transfer} ends before byte {offset}")
+            download.readers += 1
+        complete = False
+        try:
+            yield from _chunks(transfer, download.raw, offset)
+            complete = True
+        finally:
+            with self._changed:
+                download.readers -= 1
+                if complete:
+                    self._downloads.pop(transfer, None)
 
     def close(self) -> None:
         """Forget everything and wake whoever waits."""
@@ -148,3 +284,16 @@ class Transfers:
             self._uploads.clear()
             self._downloads.clear()
             self._changed.notify_all()
+
+
+def _chunks(transfer: int, raw: memoryview, offset: int) -> Iterator[bytes]:
+    checksum = zlib.crc32(raw[:offset])
+    while True:
+        piece = raw[offset : offset + CHUNK_BYTES]
+        checksum = zlib.crc32(piece, checksum)
+        end = offset + len(piece)
+        if end >= len(raw):
+            yield codec.write_chunk(transfer, offset, piece, checksum)
+            return
+        yield codec.write_chunk(transfer, offset, piece)
+        offset = end

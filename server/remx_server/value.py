@@ -83,6 +83,10 @@ class Value:
         value.failure = failure
         return value
 
+    def spoil(self, failure: Failure) -> None:
+        """Put a failure in the place of the data."""
+        self.failure, self.data = failure, None
+
     @property
     def memory(self) -> Value:
         """The value that counts the writes to this one's memory."""

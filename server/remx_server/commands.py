@@ -1,0 +1,267 @@
+"""The commands of a session that are messages: specs, data in and out, marks, backward passes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from remx_contract import codec
+from remx_contract.errors import (
+    ArgumentError,
+    HandleError,
+    LimitError,
+    MXNetError,
+    ProtocolError,
+    ShapeError,
+)
+from remx_contract.infer import MAX_DIMENSIONS
+from remx_contract.spec import TensorSpec
+from remx_contract.status import to_failure
+from remx_contract.v1 import stream_pb2
+
+from .executor import classify, make_spec
+from .tape import leaves
+from .value import Failure, Value
+
+if TYPE_CHECKING:
+    from .session import Session
+
+MAX_TEXT_ATTRIBUTE = 1024
+"""Characters of a text attribute; longer ones would only keep the parser busy."""
+
+
+class Commands:
+    """Runs one session's commands, on the session's thread.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def run(self, command: stream_pb2.Command) -> None:
+        """Run a command; raises what breaks the contract."""
+        kind = command.WhichOneof("kind")
+        if kind is None:
+            raise ProtocolError("a command without a kind")
+        getattr(self, f"_{kind}")(getattr(command, kind))
+
+    # Specs.
+
+    def _define(self, message: stream_pb2.Define) -> None:
+        session = self._session
+        if message.spec_id in session.specs:
+            raise ProtocolError(f"spec {message.spec_id} was defined twice")
+        if len(session.specs) >= session.limits.specs:
+            raise LimitError(f"a session can have {session.limits.specs} specs at a time")
+        given = {name: _attribute(name, value) for name, value in message.attributes.items()}
+        backend = session.backend(message.context) if message.HasField("context") else None
+        try:
+            spec = make_spec(message.op, given, message.inputs, backend)
+        except Exception as error:
+            raise classify(error, message.op) from error
+        session.specs[message.spec_id] = spec
+
+    def _forget(self, message: stream_pb2.Forget) -> None:
+        for spec_id in message.spec_ids:
+            self._session.specs.pop(spec_id, None)
+
+    # Data that comes.
+
+    def _put(self, message: stream_pb2.Put) -> None:
+        limit = self._session.limits.inline_bytes
+        if len(message.tensor.data) > limit:
+            raise LimitError(f"an inline tensor holds at most {limit} bytes")
+        tensor_spec(message.tensor)
+        self._store(message.handle, codec.array_from_message(message.tensor), message.context, message.write)
+
+    def _upload(self, message: stream_pb2.UploadTo) -> None:
+        session = self._session
+        spec = tensor_spec(message.tensor)
+        try:
+            raw = session.transfers.take(message.transfer, spec.nbytes)
+        except ProtocolError:
+            raise
+        except MXNetError as error:
+            self._not_stored(message.handle, spec, message.context, message.write, error)
+            return
+        self._store(message.handle, raw.view(spec.dtype).reshape(spec.shape), message.context, message.write)
+
+    def _store(self, handle: int, array: Any, context: stream_pb2.Context, write: bool) -> None:
+        session = self._session
+        backend = session.backend(context)
+        spec = TensorSpec.of(array.shape, array.dtype)
+        target = session.value(handle) if write else None
+        try:
+            value = Value(backend.from_host(array), spec, backend)
+            if target is not None:
+                session.executor.write(target, value, 0)
+                return
+        except Exception as error:
+            self._not_stored(handle, spec, context, write, classify(error, "array"))
+            return
+        session.new(handle, value)
+
+    def _not_stored(
+        self, handle: int, spec: TensorSpec, context: stream_pb2.Context, write: bool, error: MXNetError
+    ) -> None:
+        session = self._session
+        failure = session.fail(error, 0)
+        if write:
+            session.value(handle).spoil(failure)
+        else:
+            session.new(handle, Value.failed(failure, spec, session.backend(context)))
+
+    # Data that goes.
+
+    def _read(self, message: stream_pb2.Read) -> None:
+        limit = self._session.limits.inline_bytes
+        reply = stream_pb2.Reply(request=message.request)
+        try:
+            value = _healthy(self._session.value(message.handle))
+            if message.only_wait:
+                value.backend.synchronize()
+                reply.done = True
+            elif value.spec.nbytes > limit:
+                raise LimitError(f"a tensor of {value.spec.nbytes} bytes is read through a download")
+            else:
+                reply.tensor.CopyFrom(codec.array_to_message(_host_array(value)))
+        except Exception as error:
+            _tell_failure(reply, error, "asnumpy")
+        self._session.outbox.put(stream_pb2.Down(reply=reply))
+
+    def _publish(self, message: stream_pb2.Publish) -> None:
+        reply = stream_pb2.Reply(request=message.request, done=True)
+        try:
+            array = _host_array(_healthy(self._session.value(message.handle)))
+            # Later commands may write to the tensor while it is being sent, hence the copy.
+            self._session.transfers.publish(message.transfer, np.array(array, order="C"))
+        except Exception as error:
+            _tell_failure(reply, error, "asnumpy")
+        self._session.outbox.put(stream_pb2.Down(reply=reply))
+
+    def _barrier(self, message: stream_pb2.Barrier) -> None:
+        session = self._session
+        reply = stream_pb2.Reply(request=message.request, done=True)
+        try:
+            for backend in (session.devices.cpu, *session.devices.gpus):
+                backend.synchronize()
+            failure = next((failure for failure in session.failures if not failure.reported), None)
+            # MXNet's waitall raises once and is clean afterwards.
+            session.failures.clear()
+            if failure is not None:
+                raise Failed(failure)
+        except Exception as error:
+            _tell_failure(reply, error, "waitall")
+        session.outbox.put(stream_pb2.Down(reply=reply))
+
+    # Autograd and random state.
+
+    def _mark(self, message: stream_pb2.Mark) -> None:
+        session = self._session
+        if not len(message.handles) == len(message.gradients) == len(message.requests):
+            raise ProtocolError("a mark's handles, gradients and requests are not equally many")
+        for handle, gradient, request in zip(
+            message.handles, message.gradients, message.requests, strict=True
+        ):
+            place = session.value(gradient) if gradient else None
+            session.executor.mark(session.value(handle), place, request)
+
+    def _backward(self, message: stream_pb2.Backward) -> None:
+        session = self._session
+        if message.head_gradients and len(message.head_gradients) != len(message.heads):
+            raise ProtocolError("a backward pass has neither one head gradient for each head nor none")
+        if len(message.variables) != len(message.outputs):
+            raise ProtocolError("a backward pass has not one output for each variable")
+        heads = [session.value(handle) for handle in message.heads]
+        given = [session.value(handle) if handle else None for handle in message.head_gradients]
+        variables = [session.value(handle) for handle in message.variables] if message.outputs else None
+        try:
+            for value in (*heads, *given, *(variables or ())):
+                if value is not None:
+                    _healthy(value)
+            gradients = session.executor.backward(
+                heads,
+                given or [None] * len(heads),
+                variables,
+                retain_graph=message.retain_graph,
+                create_graph=message.create_graph,
+                train_mode=message.train_mode,
+            )
+        except Exception as error:
+            self._fail_backward(message, error, heads, variables)
+            return
+        for handle, gradient in zip(message.outputs, gradients, strict=True):
+            session.new(handle, gradient)
+
+    def _fail_backward(
+        self,
+        message: stream_pb2.Backward,
+        error: Exception,
+        heads: list[Value],
+        variables: list[Value] | None,
+    ) -> None:
+        """Spoil what the pass should have computed: its outputs, or the gradients of the leaves it would
+        reach."""
+        if isinstance(error, Failed):
+            failure = error.failure
+        else:
+            failure = self._session.fail(classify(error, "backward"), message.site)
+        if variables is not None:
+            for handle, variable in zip(message.outputs, variables, strict=True):
+                self._session.new(handle, Value.failed(failure, variable.spec, variable.backend))
+            return
+        for leaf in leaves(heads):
+            leaf.gradient.spoil(failure)
+
+    def _seed(self, message: stream_pb2.Seed) -> None:
+        self._session.random_of(message.thread)
+        self._session.random.seed(message.thread, message.seed, for_context=message.for_context)
+
+
+class Failed(MXNetError):
+    """Carries the failure of a value that somebody needs."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(str(failure.error))
+        self.failure = failure
+
+
+def _healthy(value: Value) -> Value:
+    """The value; raises its failure if it has one."""
+    if value.failure is not None:
+        raise Failed(value.failure)
+    return value
+
+
+def _host_array(value: Value) -> Any:
+    value.backend.activate()
+    return value.backend.to_host(value.data)
+
+
+def _tell_failure(reply: stream_pb2.Reply, error: Exception, op: str) -> None:
+    """Put an error into a reply; a failure that was carried so far is reported with it."""
+    if isinstance(error, Failed):
+        error.failure.reported = True
+        reply.failure.CopyFrom(to_failure(error.failure.error, error.failure.site))
+    elif isinstance(error, HandleError):
+        reply.failure.CopyFrom(to_failure(error))
+    else:
+        reply.failure.CopyFrom(to_failure(classify(error, op)))
+
+
+def _attribute(name: str, message: stream_pb2.Attribute) -> Any:
+    if len(message.text) > MAX_TEXT_ATTRIBUTE:
+        raise ArgumentError(
+            argument=name, got=f"{len(message.text)} characters", expected=f"at most {MAX_TEXT_ATTRIBUTE}"
+        )
+    return codec.attribute_from_message(message)
+
+
+def tensor_spec(message: stream_pb2.Tensor) -> TensorSpec:
+    """The spec that a Tensor message claims; its axes are counted before their lengths are multiplied."""
+    if len(message.shape) > MAX_DIMENSIONS:
+        raise ShapeError(got=f"a shape of {len(message.shape)} axes", expected=f"at most {MAX_DIMENSIONS}")
+    return codec.tensor_spec(message)

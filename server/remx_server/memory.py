@@ -1,0 +1,38 @@
+"""How much host memory is left, as the system and the container see it.
+
+Linux promises more memory than it has and kills the process that takes it at its word, which would end every
+session. So large results are refused while there is still somebody to refuse them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+LARGE_BYTES: Final = 64 << 20
+"""Allocations below this size are not looked at."""
+
+_MEMINFO: Final = Path("/proc/meminfo")
+_CGROUP: Final = Path("/sys/fs/cgroup")
+
+
+def host_memory() -> tuple[int, int]:
+    """Total and available bytes of host memory; zeros where the system does not say."""
+    try:
+        fields = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())
+        total, available = (int(fields[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
+    except (OSError, KeyError, ValueError):
+        return 0, 0
+    try:
+        limit = int((_CGROUP / "memory.max").read_text())
+        used = int((_CGROUP / "memory.current").read_text())
+    except (OSError, ValueError):
+        # No container, or one without a limit ("max").
+        return total, available
+    return min(total, limit), max(0, min(available, limit - used))
+
+
+def available() -> int | None:
+    """Bytes of host memory that can still be used; None where the system does not say."""
+    total, free = host_memory()
+    return free if total else None
