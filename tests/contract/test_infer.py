@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ast
-import gzip
 import json
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,30 +21,11 @@ from remx_contract.errors import (
 from remx_contract.infer import infer
 from remx_contract.op import Op
 from remx_contract.spec import TensorSpec
+from support.vectors import Case, vectors
 
 DTYPES = {dtype.name: dtype for dtype in CODE_OF}
 # Inputs that MXNet takes in one dtype only; the shape vectors say nothing of dtypes.
 OTHER_DTYPES = {"batch_take": {1: int32}}
-
-
-class Case(NamedTuple):
-    """One call of MXNet's inference; ``outputs`` is None where it refuses."""
-
-    attrs: Mapping[str, str]
-    inputs: list[Any]
-    outputs: list[Any] | None
-
-    def value(self, name: str) -> Any:
-        """An attribute's value; an empty tuple where the call leaves it out."""
-        return ast.literal_eval(self.attrs[name]) if name in self.attrs else ()
-
-
-@cache
-def vectors(kind: str) -> dict[str, list[Case]]:
-    """The cases of every op for ``shape`` or ``dtype`` inference."""
-    path = Path(__file__).resolve().parents[1] / "golden" / "inference.json.gz"
-    stored = json.loads(gzip.decompress(path.read_bytes()))[kind]
-    return {name: [Case(*case) for case in cases] for name, cases in stored.items()}
 
 
 def _shapes(op: Op, case: Case) -> list[Any] | None:

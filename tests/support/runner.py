@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
+import pytest
 import remx_server.ops  # noqa: F401 - registers the kernels
 from remx_contract import codec
 from remx_contract.catalogue import find
@@ -17,6 +19,9 @@ from remx_server.tape import Leaf
 from remx_server.value import Value
 
 Array = np.ndarray[Any, Any]
+
+DEVICES = ["cpu", pytest.param("gpu", marks=pytest.mark.gpu)]
+"""What a test that runs kernels is parametrized over: ``pytest -m gpu`` runs it on CuPy."""
 
 
 class Runner:
@@ -72,7 +77,7 @@ class Runner:
     def gradients(
         self,
         heads: Sequence[Value],
-        head_gradients: Sequence[Array | None],
+        head_gradients: Sequence[Array | Value | None],
         variables: Sequence[Value],
         *,
         create_graph: bool = False,
@@ -81,9 +86,15 @@ class Runner:
         with np.errstate(all="ignore"):
             return self.executor.backward(
                 heads,
-                [None if array is None else self.value(array) for array in head_gradients],
+                [self.value(given) if isinstance(given, np.ndarray) else given for given in head_gradients],
                 variables,
                 retain_graph=True,
                 create_graph=create_graph,
                 train_mode=bool(self.mode & codec.TRAINING),
             )
+
+
+@cache
+def runner_on(device: str) -> Runner:
+    """A runner that tests share, so that inference and kernels are bound once."""
+    return Runner(device)

@@ -126,8 +126,8 @@ BINARY_ELEMWISE: Table = {
     "elemwise_mul": _elemwise(-2.0),
     "elemwise_div": (*_elemwise(0.4), sample(values(1.0, -1.0, 0.0), values(0.0, 0.0, 0.0), smooth=False)),
     "_grad_add": (
-        sample(x(2, 3), x(2, 3), grad=False),
-        sample(x(4, dtype="float64"), x(4, dtype="float64"), grad=False),
+        sample(x(2, 3), x(2, 3), grad=False, smooth=True),
+        sample(x(4, dtype="float64"), x(4, dtype="float64"), grad=False, smooth=True),
         sample(ints(2, 3), ints(2, 3)),
     ),
     "_identity_with_attr_like_rhs": (
@@ -144,6 +144,33 @@ BINARY_ELEMWISE: Table = {
         sample(ints(2, 3), ints(2, 3), ints(2, 3)),
     ),
 }
+# The ops of equal shapes that only MXNet's operators for symbols use.
+for _name in ("mod", "power", "maximum", "minimum", "hypot"):
+    (_low, _high), (_low2, _high2) = ARITHMETIC[f"broadcast_{_name}"]
+    _draw = away if _name == "mod" else x
+    BINARY_ELEMWISE[f"_{_name}"] = tuple(
+        sample(
+            _draw(*_shape, low=_low, high=_high, dtype=_dtype),
+            x(*_shape, low=_low2, high=_high2, dtype=_dtype),
+        )
+        for _shape, _dtype in (((2, 3), "float32"), ((4,), "float64"), ((2, 1, 2), "float16"))
+    )
+BINARY_ELEMWISE |= {
+    f"_{truth}": (
+        *[
+            sample(
+                ints(4, 3, low=-1, high=2, dtype=dtype), ints(4, 3, low=-1, high=2, dtype=dtype), smooth=False
+            )
+            for dtype in ("float32", "float64", "float16")
+        ],
+        sample(ints(5, low=-1, high=2), ints(5, low=-1, high=2)),
+    )
+    for truth in TRUTHS
+}
+BINARY_ELEMWISE["_scatter_elemwise_div"] = (
+    sample(x(2, 3), x(2, 3, low=0.4), grad=False, smooth=True),
+    sample(x(4, dtype="float64"), x(4, low=0.4, dtype="float64"), grad=False, smooth=True),
+)
 
 # Scalars of the arithmetic ops with the interval of the array: away from poles and the ends of domains.
 _SCALARS: dict[str, tuple[tuple[float, ...], float, float]] = {
@@ -204,6 +231,13 @@ def _compared_with_scalar() -> tuple[Sample, ...]:
 BINARY_SCALAR: Table = {op: _with_scalar(op) for op in _SCALARS}
 BINARY_SCALAR |= {f"_{truth}_scalar": _compared_with_scalar() for truth in TRUTHS}
 
+BINARY_SCALAR |= {
+    f"_scatter_{name}_scalar": (
+        sample(x(2, 3), grad=False, smooth=True, scalar=2.5),
+        sample(x(5, dtype="float64"), grad=False, smooth=True, scalar=-3),
+    )
+    for name in ("plus", "minus")
+}
 BINARY_SCALAR["_plus_scalar"] += (
     sample(bools(4), scalar=2.0),
     sample(values(250.0, 7.0, dtype="uint8"), scalar=10.0),

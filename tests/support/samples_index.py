@@ -33,8 +33,8 @@ INDEX: Table = {
         sample(ints(4, 3), index(3, high=4)),
     ),
     "batch_take": (
-        sample(x(4, 3), index(4, high=3), grad=False),
-        sample(x(4, 3), positions(-1, 0, 2, 5), grad=False),
+        sample(x(4, 3), index(4, high=3), grad=False, smooth=True),
+        sample(x(4, 3), positions(-1, 0, 2, 5), grad=False, smooth=True),
         sample(x(4, 3, dtype="float64"), index(4, high=3), grad=False),
         sample(ints(4, 3), index(4, high=3)),
     ),
@@ -83,8 +83,15 @@ INDEX: Table = {
         sample(ints(2), positions(0, 2, shape=(1, 2)), shape=(3,)),
     ),
     "_scatter_set_nd": (
-        sample(x(3, 4), x(3), positions(0, 2, 1, 3, 0, 1, shape=(2, 3)), grad=False, shape=(3, 4)),
-        sample(x(3, 4), x(2, 4), positions(0, 2, shape=(1, 2)), grad=False, shape=(3, 4)),
+        sample(
+            x(3, 4),
+            x(3),
+            positions(0, 2, 1, 3, 0, 1, shape=(2, 3)),
+            grad=False,
+            smooth=True,
+            shape=(3, 4),
+        ),
+        sample(x(3, 4), x(2, 4), positions(0, 2, shape=(1, 2)), grad=False, smooth=True, shape=(3, 4)),
         sample(ints(4), ints(2), positions(0, 2, shape=(1, 2)), shape=(4,)),
     ),
     "Embedding": (

@@ -44,6 +44,20 @@ MATMUL: Table = {
         sample(x(2, 3, dtype="float64"), x(4, 3, dtype="float64"), x(4, dtype="float64"), num_hidden=4),
         sample(x(3), x(4, 1), x(4), num_hidden=4),
     ),
+    "_linalg_gemm2": (
+        sample(x(2, 3), x(3, 4)),
+        sample(x(3, 2), x(4, 3), transpose_a=True, transpose_b=True, alpha=-0.5),
+        sample(x(2, 2, 3), x(2, 3, 1), alpha=2),
+        sample(x(2, 3, 2, 3), x(2, 3, 3, 2)),
+        sample(x(2, 3, 4), x(4, 3, 2), axis=0),
+        sample(x(2, 2, 3, dtype="float64"), x(2, 4, 3, dtype="float64"), transpose_b=True),
+    ),
+    "khatri_rao": (
+        sample(x(2, 3), x(4, 3), grad=False),
+        sample(x(2, 2), x(1, 2), x(3, 2), grad=False),
+        sample(x(2, 3), grad=False),
+        sample(x(2, 2, dtype="float64"), x(3, 2, dtype="float64"), grad=False),
+    ),
 }
 
 _SOFTMAX = (
@@ -72,6 +86,12 @@ NN_SOFTMAX: Table = {
     ),
     "log_softmax": (*_SOFTMAX, sample(values(-INF, 0.0, 1.0), grad=False)),
     "softmin": _SOFTMAX,
+    "SoftmaxActivation": (
+        sample(x(2, 3)),
+        sample(x(2, 3, 4)),
+        sample(x(2, 3, 2), mode="channel"),
+        sample(x(2, 3, 2, 2), mode="channel"),
+    ),
 }
 
 _GAMMA = x(3, low=0.1, high=0.6)

@@ -100,6 +100,14 @@ REDUCE: Table = {
     ),
 }
 
+REDUCE["moments"] = (
+    sample(x(2, 3), axes=(0,)),
+    sample(x(2, 3), axes=(0, 1)),
+    sample(x(2, 3, 4), axes=(0, 2), keepdims=True),
+    sample(x(2, 1, 3), axes=(-1,)),
+    sample(x(4, 5, dtype="float64"), axes=(1,)),
+)
+
 ARGREDUCE: Table = {
     op: (
         sample(distinct(2, 3)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .samples_base import Sample, Table, bools, ints, sample, values, x
 
 NAN = float("nan")
@@ -67,6 +69,13 @@ CREATE: Table = {
     ),
     "zeros_like": (sample(x(2, 3)), sample(x(4, dtype="float64")), *_dtypes(1, 2), sample(bools(3))),
     "ones_like": (sample(x(2, 3)), sample(x(4, dtype="float64")), *_dtypes(1, 2), sample(bools(3))),
+    "_contrib_arange_like": (
+        sample(x(2, 3), smooth=False),
+        sample(x(2, 3), smooth=False, axis=1),
+        sample(x(2, 3), smooth=False, start=1.5, step=-0.5),
+        sample(x(2, 4), smooth=False, axis=-1, repeat=2),
+        sample(x(4, dtype="float64"), smooth=False, start=1),
+    ),
 }
 
 _BLOCKS: Table = {
@@ -297,19 +306,26 @@ SLICE: Table = {
         *_dtypes(4, 2, indices=(0, 1), axis=0),
     ),
     "_slice_assign": (
-        sample(x(4, 5), x(2, 2), grad=False, begin=(1, 2), end=(3, 4)),
-        sample(x(4, 5), x(4, 2), grad=False, begin=(None, 0), end=(None, 4), step=(1, 2)),
-        sample(x(4, 5), x(2, 5), grad=False, begin=(3,), end=(None,), step=(-2,)),
-        sample(x(3, 2, 2), x(1, 2, 2), grad=False, begin=(1,), end=(2,)),
+        sample(x(4, 5), x(2, 2), grad=False, smooth=True, begin=(1, 2), end=(3, 4)),
+        sample(x(4, 5), x(4, 2), grad=False, smooth=True, begin=(None, 0), end=(None, 4), step=(1, 2)),
+        sample(x(4, 5), x(2, 5), grad=False, smooth=True, begin=(3,), end=(None,), step=(-2,)),
+        sample(x(3, 2, 2), x(1, 2, 2), grad=False, smooth=True, begin=(1,), end=(2,)),
         sample(ints(4), ints(2), begin=(1,), end=(3,)),
-        sample(x(4, dtype="float64"), x(2, dtype="float64"), grad=False, begin=(1,), end=(3,)),
+        sample(x(4, dtype="float64"), x(2, dtype="float64"), grad=False, smooth=True, begin=(1,), end=(3,)),
     ),
     "_slice_assign_scalar": (
-        sample(x(4, 5), grad=False, scalar=1.5, begin=(1, 2), end=(3, 4)),
-        sample(x(4, 5), grad=False, scalar=-1, begin=(None, 0), end=(None, 4), step=(1, 2)),
-        sample(x(4, 5), grad=False, begin=(3,), end=(None,), step=(-2,)),
+        sample(x(4, 5), grad=False, smooth=True, scalar=1.5, begin=(1, 2), end=(3, 4)),
+        sample(x(4, 5), grad=False, smooth=True, scalar=-1, begin=(None, 0), end=(None, 4), step=(1, 2)),
+        sample(x(4, 5), grad=False, smooth=True, begin=(3,), end=(None,), step=(-2,)),
         sample(ints(4), scalar=2.7, begin=(1,), end=(3,)),
-        sample(x(4, dtype="float64"), grad=False, scalar=0.1, begin=(1,), end=(3,)),
+        sample(x(4, dtype="float64"), grad=False, smooth=True, scalar=0.1, begin=(1,), end=(3,)),
+    ),
+    "Crop": (
+        sample(x(2, 3, 4, 5), h_w=(2, 3)),
+        sample(x(2, 3, 4, 5), h_w=(2, 3), offset=(1, 2)),
+        sample(x(1, 2, 5, 6), h_w=(2, 3), center_crop=True),
+        sample(x(1, 2, 4, 4), replace(x(1, 1, 2, 3), variable=False)),
+        sample(x(1, 2, 4, 4), replace(x(2, 5, 3, 2), variable=False), offset=(0, 1)),
     ),
 }
 
@@ -323,5 +339,12 @@ GRAD_CTL: Table = {
         sample(x(2, 3), smooth=False),
         sample(x(4, dtype="float64"), smooth=False),
         sample(values(1.0, 2.0, dtype="float16"), smooth=False),
+    ),
+    "MakeLoss": (
+        sample(x(2, 3), smooth=False),
+        sample(x(2, 3), smooth=False, grad_scale=0.5),
+        sample(x(4, 3), smooth=False, grad_scale=2, normalization="batch"),
+        sample(x(4, 3), smooth=False, normalization="valid", valid_thresh=0.5),
+        sample(x(4, dtype="float64"), smooth=False, normalization="batch"),
     ),
 }

@@ -218,3 +218,10 @@ UNARY["Cast"] = (
     sample(values(NAN, INF, -INF), grad=False, dtype="int32"),
 )
 UNARY["_copy"] += (sample(bools(3)),)
+
+for _name in ("isnan", "isinf", "isfinite"):
+    UNARY[f"_contrib_{_name}"] = (
+        sample(values(-INF, INF, NAN, 0.0, 1.5), smooth=False),
+        sample(values(-INF, INF, NAN, 2.0, shape=(2, 2), dtype="float64"), smooth=False),
+        sample(values(INF, NAN, 1.0, dtype="float16"), smooth=False),
+    )

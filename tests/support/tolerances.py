@@ -32,11 +32,14 @@ _CONSTANTS = Tolerance(3e-7, 1e-7)
 OVERRIDES = {
     # MXNet's float64 kernels compute in float32.
     ("LeakyReLU", "float64"): _SINGLE,
-    # Constants or the digamma function in the gradients' float64 kernels have float32's precision.
+    # Attributes, constants or the digamma function in the float64 kernels have float32's precision.
+    ("degrees", "float64"): _CONSTANTS,
     ("erf", "float64"): _CONSTANTS,
     ("erfinv", "float64"): _CONSTANTS,
     ("gamma", "float64"): _CONSTANTS,
     ("gammaln", "float64"): _CONSTANTS,
+    ("hard_sigmoid", "float64"): _CONSTANTS,
+    ("radians", "float64"): _CONSTANTS,
     # MXNet's vectorized exponential: a probability that is exactly 1 comes out as 1 - 3e-6.
     ("log_softmax", "float32"): Tolerance(1e-5, 1e-5),
 }

@@ -70,6 +70,8 @@ def random_exponential_like(xp, data, lam, out_specs, random):
 
 def _each(xp, parameter, shape):
     """A parameter in host memory, with trailing axes for the samples of each of its elements."""
+    if parameter.dtype.kind == "b":
+        raise DTypeError(got="bool", expected="parameters of another dtype")
     host = _host(xp, parameter)
     return host.reshape(host.shape + (1,) * len(shape))
 

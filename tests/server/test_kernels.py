@@ -1,0 +1,179 @@
+"""Every kernel against MXNet 1.9.1: outputs and gradients of the samples, what the rules say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+from remx_contract.catalogue import OPS
+from remx_contract.errors import DTypeError, MXNetError, OutOfRangeError, ValueRangeError
+from remx_contract.infer import infer
+from remx_contract.spec import TensorSpec
+from remx_server.value import Value
+from support.runner import DEVICES, Runner, runner_on
+from support.samples import SAMPLES, arrays, head_gradient, variables
+from support.samples_golden import golden
+from support.tolerances import assert_close
+from support.vectors import vectors
+
+# Samples whose outputs are not MXNet's, as its own are wrong.
+OTHER_OUTPUTS = {
+    ("_arange", 6): "MXNet rounds start and step of a float16 range to whole numbers",
+    ("_unravel_index", 3): "MXNet leaves out all axes of the positions but the first",
+}
+
+
+def other_gradient(op: str, index: int) -> bool:
+    """Whether the gradient of a sample is meant to differ from MXNet's."""
+    sample = SAMPLES[op][index]
+    axes = len(sample.inputs[0].shape) if sample.inputs else 0
+    return (
+        # MXNet takes selu's output for its input, which gives no derivative.
+        sample.attrs.get("act_type") == "selu"
+        # MXNet sums along another axis than the softmax did.
+        or (op == "SoftmaxActivation" and not sample.attrs and axes > 2)
+        # MXNet divides by the number of rows, which is 1 for a vector; here it is the length of axis 0.
+        or (op == "MakeLoss" and sample.attrs.get("normalization") == "batch" and axes != 2)
+    )
+
+
+def record(runner: Runner, op: str, index: int) -> tuple[list[Value], list[Value]]:
+    """The inputs of a sample, those with golden gradients as variables, and its outputs."""
+    wanted = variables(op, index) if SAMPLES[op][index].grad else []
+    inputs = [
+        runner.variable(array) if position in wanted else runner.value(array)
+        for position, array in enumerate(arrays(op, index))
+    ]
+    return inputs, runner.apply(op, inputs, SAMPLES[op][index].attrs)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("op", SAMPLES)
+def test_outputs_are_those_of_mxnet(op: str, device: str) -> None:
+    runner = runner_on(device)
+    for index, sample in enumerate(SAMPLES[op]):
+        _, outputs = record(runner, op, index)
+        expected = golden(op, index).outputs
+        assert len(outputs) == len(expected)
+        dtypes = [given.dtype for given in sample.inputs]
+        for position, (output, wanted) in enumerate(zip(outputs, expected, strict=True)):
+            what = f"sample {index} {dict(sample.attrs)}, output {position}"
+            if (op, index) in OTHER_OUTPUTS:
+                with pytest.raises(AssertionError):
+                    assert_close(op, runner.host(output), wanted, *dtypes)
+            else:
+                assert_close(op, runner.host(output), wanted, *dtypes, what=what)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("op", [op for op in SAMPLES if any(sample.grad for sample in SAMPLES[op])])
+def test_gradients_are_those_of_mxnet(op: str, device: str) -> None:
+    runner = runner_on(device)
+    for index, sample in enumerate(SAMPLES[op]):
+        if not sample.grad:
+            continue
+        inputs, outputs = record(runner, op, index)
+        heads = [
+            head_gradient(op, index, position, output.spec.shape, output.spec.dtype.name)
+            for position, output in enumerate(outputs)
+        ]
+        expected = golden(op, index).gradients
+        assert sorted(expected) == variables(op, index)
+        gradients = runner.gradients(outputs, heads, [inputs[position] for position in expected])
+        dtypes = [given.dtype for given in sample.inputs]
+        for position, gradient in zip(expected, gradients, strict=True):
+            what = f"sample {index} {dict(sample.attrs)}, gradient of input {position}"
+            if other_gradient(op, index):
+                with pytest.raises(AssertionError):
+                    assert_close(op, runner.host(gradient), expected[position], *dtypes)
+            else:
+                assert_close(op, runner.host(gradient), expected[position], *dtypes, what=what)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("op", SAMPLES)
+def test_outputs_are_new_memory_of_the_inferred_specs(op: str, device: str) -> None:
+    runner, row = runner_on(device), OPS[op]
+    shares = runner.backend.xp.may_share_memory
+    for index, sample in enumerate(SAMPLES[op]):
+        given = arrays(op, index)
+        inputs, outputs = record(runner, op, index)
+        specs = infer(row, [value.spec for value in inputs], row.parse(sample.attrs))
+        assert [value.spec for value in outputs] == list(specs[: len(outputs)])
+        for value in outputs:
+            assert (value.data.shape, value.data.dtype) == (value.spec.shape, value.spec.dtype)
+            # Views count on it.
+            assert value.data.flags.c_contiguous, f"sample {index}"
+            if not row.view:
+                assert not any(shares(value.data, one.data) for one in inputs), f"sample {index}"
+        assert not any(shares(one.data, other.data) for one, other in combinations(outputs, 2))
+        for position, (value, array) in enumerate(zip(inputs, given, strict=True)):
+            if position not in row.mutates:
+                np.testing.assert_array_equal(runner.host(value), array, err_msg=f"sample {index}")
+
+
+# Inputs of the shape vectors that are no float32 numbers.
+WHOLE = {("batch_take", 1): "int32"}
+
+
+def call(op: str, shapes: list[list[int]], dtypes: list[str], attrs: Mapping[str, str]) -> bool:
+    """Whether an op takes ones of these shapes and dtypes; if so, its kernel must give what rules say.
+
+    Ones are positions, lengths, divisors and probabilities too. Where one is out of range the call is fine
+    but for its values, and where MXNet has no kernel for a dtype there is none here either.
+    """
+    row, runner = OPS[op], runner_on("cpu")
+    given = [np.ones(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+    try:
+        infer(row, [TensorSpec.of(array.shape, array.dtype) for array in given], row.parse(attrs))
+    except MXNetError:
+        return False
+    with suppress(DTypeError, OutOfRangeError, ValueRangeError):
+        runner.call(op, given, attrs)
+    return True
+
+
+@pytest.mark.parametrize("op", vectors("shape"))
+def test_kernel_gives_the_shapes_that_its_rule_says(op: str) -> None:
+    taken = 0
+    for case in vectors("shape")[op]:
+        dtypes = [WHOLE.get((op, position), "float32") for position in range(len(case.inputs))]
+        taken += call(op, case.inputs, dtypes, case.attrs)
+    assert taken or not any(case.outputs for case in vectors("shape")[op])
+
+
+@pytest.mark.parametrize("op", vectors("dtype"))
+def test_kernel_gives_the_dtypes_that_its_rule_says(op: str) -> None:
+    # The dtype vectors have no shapes: these are the first that fit calls of the same form.
+    shapes: dict[Any, list[list[int]]] = {}
+    for case in vectors("shape")[op]:
+        if case.outputs:
+            shapes.setdefault((*sorted(case.attrs), len(case.inputs)), case.inputs)
+    for case in vectors("dtype")[op]:
+        form = (*sorted(case.attrs), len(case.inputs))
+        if case.outputs and form in shapes:
+            call(op, shapes[form], case.inputs, case.attrs)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_write_by_position_changes_its_target_alone(device: str) -> None:
+    runner = runner_on(device)
+    target, value = runner.value(np.zeros((2, 3), np.float32)), runner.value(np.arange(3, dtype=np.float32))
+    assert runner.apply("_index_put", [target, value], {"key": (("int", 1),)}) == []
+    np.testing.assert_array_equal(runner.host(target), [[0, 0, 0], [0, 1, 2]])
+    np.testing.assert_array_equal(runner.host(value), [0, 1, 2])
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_view_shares_the_memory_of_its_input(device: str) -> None:
+    runner = runner_on(device)
+    whole = runner.value(np.zeros((2, 3), np.float32))
+    (part,) = runner.apply("_view", [whole], {"shape": (2,), "offset": 1})
+    part.data[...] = 7
+    np.testing.assert_array_equal(runner.host(whole), [[0, 7, 7], [0, 0, 0]])
+    (same,) = runner.apply("_detach", [part])
+    assert part.memory is same.memory is whole
