@@ -83,12 +83,28 @@ class Runner:
         create_graph: bool = False,
     ) -> list[Value]:
         """The gradients of variables, as ``autograd.grad`` gives them."""
+        return self._pass(heads, head_gradients, variables, retain_graph=True, create_graph=create_graph)
+
+    def backward(self, heads: Sequence[Value], head_gradients: Sequence[Array | Value | None]) -> None:
+        """A backward pass that leaves the gradients at the variables and frees the graph."""
+        self._pass(heads, head_gradients, None, retain_graph=False)
+
+    def _pass(
+        self,
+        heads: Sequence[Value],
+        head_gradients: Sequence[Array | Value | None],
+        variables: Sequence[Value] | None,
+        *,
+        retain_graph: bool,
+        create_graph: bool = False,
+    ) -> list[Value]:
+        given = [self.value(head) if isinstance(head, np.ndarray) else head for head in head_gradients]
         with np.errstate(all="ignore"):
             return self.executor.backward(
                 heads,
-                [self.value(given) if isinstance(given, np.ndarray) else given for given in head_gradients],
+                given,
                 variables,
-                retain_graph=True,
+                retain_graph=retain_graph,
                 create_graph=create_graph,
                 train_mode=bool(self.mode & codec.TRAINING),
             )

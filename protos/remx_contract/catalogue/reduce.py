@@ -125,7 +125,7 @@ ROWS = (
         inputs=("data",),
         attrs=(Attr("eps", FLOAT, 1e-10), Attr("mode", choice("channel", "instance", "spatial"), "instance")),
         shape=reductions.l2,
-        dtype=types.same,
+        dtype=types.floating,
         grad=RULES,
         doc="`data / sqrt(sum(data**2) + eps)`, the sum running over all axes but the first (`instance`), "
         "over the second axis (`channel`), or over all from the third on (`spatial`).",

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..attributes import BOOL, FLOAT, INT, SHAPE, choice, optional
-from ..dtypes import FLOATS, DType, int64
-from ..errors import DTypeError
+from ..dtypes import DType, int64
 from ..op import RULES, ZERO, Attr, Attrs, Op
 from ..rules import layout, reshape, slices, types
 
 
 def _int64(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
     return (int64,)
-
-
-def _float_only(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
-    if dtypes[0] not in FLOATS:
-        raise DTypeError(argument="data", got=dtypes[0].name, expected="float16, float32 or float64")
-    return (dtypes[0],)
 
 
 _PADDING = (Attr("mode", choice("constant", "edge", "reflect")), Attr("pad_width", SHAPE))
@@ -202,7 +195,7 @@ _GROWTH = (
         inputs=("data",),
         attrs=(*_PADDING, Attr("constant_value", FLOAT, 0.0)),
         shape=layout.pad,
-        dtype=_float_only,
+        dtype=types.floating,
         grad=RULES,
         aliases=("pad",),
         doc="Adds elements around an array of 4 or 5 axes and a floating-point dtype. `pad_width` gives how "

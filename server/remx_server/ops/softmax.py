@@ -9,6 +9,7 @@ from remx_contract.errors import DTypeError
 from ..backend import Array
 from ..registry import KERNELS, kernel
 from ..value import Value
+from .creation import blank
 
 
 def _shifted(xp: Any, data: Array, axis: int, temperature: float | None, dtype: Any, sign: int = 1) -> Array:
@@ -71,6 +72,11 @@ def softmax(xp, data, length=None, *, axis, temperature, out_specs):
 @softmax.vjp("data")
 def _(g, out, axis, temperature):
     return softmax_gradient(g, out, axis, temperature)
+
+
+@softmax.vjp("length")
+def _(g, length_spec):
+    return blank(g, shape=length_spec.shape)
 
 
 @kernel
