@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import importlib.util
 import os
@@ -17,7 +16,7 @@ from typing import Final
 
 from remx_contract.errors import ArgumentError, MXNetError, ServerStartError
 
-from . import _session
+from . import _current
 from ._session import Session
 from ._transport import GrpcTransport
 
@@ -57,17 +56,17 @@ def connect(address: str, token: str | None = None, timeout: float = 10.0) -> Se
         If the server does not want this client.
     """
     session = _open(address, os.environ.get("REMX_TOKEN", "") if token is None else token, timeout)
-    _session.use(session)
+    _current.use(session)
     return session
 
 
 def disconnect() -> None:
     """Close the session; the next array opens a new one."""
-    _session.use(None)
+    _current.use(None)
 
 
 def _open(address: str, token: str, timeout: float) -> Session:
-    _session.check_fork()
+    _current.check_fork()
     if not address.startswith("unix:") and not address.rpartition(":")[2].isdigit():
         raise ArgumentError(argument="address", got=repr(address), expected="'host:port' or 'unix:/path'")
     return Session(GrpcTransport(address, token), timeout)
@@ -75,7 +74,7 @@ def _open(address: str, token: str, timeout: float) -> Session:
 
 def open_default() -> Session:
     """The session of a process that named no server: ``REMX_SERVER``, else an embedded server."""
-    _session.check_fork()
+    _current.check_fork()
     address = os.environ.get("REMX_SERVER", "")
     if address:
         return _open(address, os.environ.get("REMX_TOKEN", ""), 10.0)
@@ -165,6 +164,3 @@ class EmbeddedServer:
             self._process.kill()
             self._process.wait()
         shutil.rmtree(Path(self._folder), ignore_errors=True)
-
-
-atexit.register(_session.close_all)

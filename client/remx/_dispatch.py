@@ -3,24 +3,27 @@
 What can be known once is kept in a plan: the op with its attributes under a spec id, and the specs of the
 outputs. A plan is found by (op, attributes, input specs), so a training loop does no inference after its
 first step.
+
+:func:`invoke` is the general form. :func:`binary`, :func:`unary`, :func:`with_scalar` and :func:`binary_into`
+are the same for the calls that programs are full of; they only leave out what these calls do not have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from remx_contract import codec
 from remx_contract.attributes import FLOAT
-from remx_contract.catalogue import OPS
-from remx_contract.errors import ArgumentError, DTypeError, InPlaceRecordedError, ShapeError
+from remx_contract.errors import ArgumentError, DTypeError, InPlaceRecordedError, SessionError, ShapeError
 from remx_contract.infer import infer
-from remx_contract.op import NONE, Attrs, Op
+from remx_contract.op import Attrs, Op
 from remx_contract.spec import TensorSpec
 from remx_contract.v1 import stream_pb2
 
-from ._session import Session, current, next_handle
+from ._current import current
+from ._session import Session, next_handle
 from ._sites import site
 from ._state import STATE
 from .context import Context, current_context
@@ -29,11 +32,9 @@ if TYPE_CHECKING:
     from .ndarray import NDArray
 
 MAX_PLANS: Final = 20_000
-"""Plans that a session keeps before it starts anew; a program with ever new shapes would fill the memory
-otherwise."""
+"""Plans that a session keeps before it starts anew; ever new shapes would fill the memory otherwise."""
 BIG_BYTES: Final = 1 << 20
-"""Before an op with a result of this size, dropped arrays are released at once instead of at the batch's
-end."""
+"""Before an op with a result of this size, dropped arrays are released at once, not at the batch's end."""
 
 RECORDING: Final = codec.RECORDING
 WRITING: Final = codec.WRITING
@@ -42,8 +43,7 @@ _new_spec_id: Final = count(1).__next__
 
 
 class SpecRef:
-    """An op with attributes under a spec id. When the last plan that uses it is gone, the server may forget
-    it."""
+    """An op with attributes under a spec id. When the last plan that uses it is gone, so is the server's."""
 
     __slots__ = ("__weakref__", "attrs", "number", "op", "session")
 
@@ -78,66 +78,85 @@ class Plan:
         The code word of its invokes, without mode bits.
     out_specs : tuple of TensorSpec
         Of the outputs that the user sees.
-    out_spec : TensorSpec
+    out_spec : TensorSpec or None
         The first of them.
+    context : Context or None
+        Where the outputs go; None for the first input's context.
     big : bool
         Whether a result is large.
     """
 
-    __slots__ = ("big", "context", "differentiable", "head", "out_spec", "out_specs", "ref")
+    __slots__ = ("big", "context", "head", "out_spec", "out_specs", "ref")
 
     def __init__(self, ref: SpecRef, out_specs: tuple[TensorSpec, ...], context: Context | None) -> None:
         self.ref = ref
         self.head = ref.number << codec.SPEC_SHIFT | codec.INVOKE
         self.out_specs = out_specs
-        self.out_spec = out_specs[0] if out_specs else None
+        self.out_spec: Any = out_specs[0] if out_specs else None
         self.context = context
         self.big = any(spec.nbytes >= BIG_BYTES for spec in out_specs)
-        self.differentiable = ref.op.grad is not NONE
 
 
-def make_plan(
+def _make_plan(
     session: Session,
     op: Op,
-    specs: Sequence[TensorSpec],
+    inputs: Sequence[NDArray],
     attrs: Attrs,
     context: Context | None,
     key: Any,
 ) -> Plan:
-    """Infer, define the spec if it is new, and keep the plan; raises what inference raises."""
+    """Infer, define the spec if it is new, and keep the plan under ``key`` unless that is None."""
+    specs = [array._spec for array in inputs]
     out_specs = infer(op, specs, attrs)[: op.output_count(attrs)]
     if context is not None:
         session.check_context(context)
-    ref_key = (
-        op,
-        len(specs),
-        context,
-        tuple((name, _typed(attrs[name])) for name in (a.name for a in op.static)),
-    )
+    static = tuple((attr.name, _typed(attrs[attr.name])) for attr in op.static)
+    ref_key = (op, len(specs), context, static)
     ref = session.spec_refs.get(ref_key)
     if ref is None:
         ref = session.spec_refs[ref_key] = SpecRef(session, op, attrs, len(specs), context)
     plan = Plan(ref, out_specs, context)
-    if len(session.plans) >= MAX_PLANS:
-        session.plans.clear()
-    session.plans[key] = plan
+    if key is not None:
+        if len(session.plans) >= MAX_PLANS:
+            session.plans.clear()
+        session.plans[key] = plan
+    return plan
+
+
+def _check_session(inputs: Sequence[NDArray], session: Session) -> None:
+    if any(array._session is not session for array in inputs):
+        raise SessionError(
+            "arrays of different sessions cannot be used together: what was made before mx.connect() "
+            "belongs to "
+            "the session before it"
+        )
+
+
+def _plain_plan(session: Session, op: Op, inputs: Sequence[NDArray]) -> Plan:
+    """The plan of a call without attributes, per-call ones aside."""
+    _check_session(inputs, session)
+    key = (op, *[array._spec for array in inputs])
+    plan = session.plans.get(key)
+    if plan is None:
+        placeholders = {attr.name: 0 for attr in op.per_call}
+        plan = _make_plan(session, op, inputs, op.parse(placeholders), None, key)
     return plan
 
 
 def _typed(value: Any) -> Any:
     """A value as part of a key: 1, 1.0 and True are different attributes, and so are 0.0 and -0.0."""
     if value.__class__ is tuple:
-        return tuple(_typed(item) for item in value)
+        return tuple([_typed(item) for item in value])
     if value.__class__ is float:
         return repr(value)
     return value.__class__, value
 
 
-def attrs_key(attrs: Mapping[str, object]) -> Any:
-    """Attributes as a user gave them, as a key for plans; None where they have none."""
+def _attrs_key(attrs: Mapping[str, object]) -> Any:
+    """Attributes as a user gave them, as a key for plans; None where they cannot be one."""
     if not attrs:
         return ()
-    key = tuple((name, _typed(value)) for name, value in attrs.items())
+    key = tuple([(name, _typed(value)) for name, value in attrs.items()])
     try:
         hash(key)
     except TypeError:
@@ -151,7 +170,6 @@ def invoke(
     given: Mapping[str, object],
     out: NDArray | Sequence[NDArray] | None = None,
     context: Context | None = None,
-    depth: int = 3,
 ) -> Any:
     """Issue an op.
 
@@ -165,8 +183,6 @@ def invoke(
         Arrays to write the results into.
     context : Context, optional
         Where the results go; needed by ops without inputs, which default to the thread's context.
-    depth : int
-        How many calls up the user's line is.
 
     Returns
     -------
@@ -178,27 +194,25 @@ def invoke(
     MXNetError
         For whatever is wrong with the call itself, before anything is sent.
     """
-    session = inputs[0]._session if inputs else current()
-    if context is None and not inputs:
-        context = current_context()
-    specs = [array._spec for array in inputs]
-    parsed: Attrs | None = None
-    if op.per_call:
-        static = {
-            name: value
-            for name, value in given.items()
-            if name not in op.attr_of or not op.attr_of[name].per_call
-        }
-        parsed = op.parse(given)
+    if inputs:
+        session = inputs[0]._session
+        _check_session(inputs, session)
     else:
-        static = given  # type: ignore[assignment]
-    user_key = attrs_key(static)
-    key = (op, user_key, context, *specs) if user_key is not None else None
-    plan = session.plans.get(key) if key is not None else None
+        session = current()
+        if context is None:
+            context = current_context()
+    parsed: Attrs | None = None
+    static = given
+    if op.per_call:
+        parsed = op.parse(given)
+        static = {name: value for name, value in given.items() if not op.attr_of[name].per_call}
+    attrs_key = _attrs_key(static)
+    plan = key = None
+    if attrs_key is not None:
+        key = (op, attrs_key, context, *[array._spec for array in inputs])
+        plan = session.plans.get(key)
     if plan is None:
-        if parsed is None:
-            parsed = op.parse(given)
-        plan = make_plan(session, op, specs, parsed, context, key if key is not None else object())
+        plan = _make_plan(session, op, inputs, parsed or op.parse(given), context, key)
     words = [array._handle for array in inputs]
     if parsed is not None:
         for attr in op.per_call:
@@ -206,59 +220,59 @@ def invoke(
             words.append(codec.float_to_word(value) if attr.type is FLOAT else codec.int_to_word(value))
     if op.random:
         words.append(STATE.random_stream)
-    return issue(session, plan, inputs, words, out, depth)
+    return _issue(session, plan, inputs, words, out)
 
 
-def issue(
+def _issue(
     session: Session,
     plan: Plan,
     inputs: Sequence[NDArray],
     words: list[int],
     out: NDArray | Sequence[NDArray] | None,
-    depth: int,
 ) -> Any:
     """Queue the invoke of a plan with its input handles and per-call words; see :func:`invoke`."""
     mode = STATE.mode
     tracked = False
     if mode & RECORDING:
-        tracked = any(array._tracked for array in inputs)
+        tracked = True in [array._tracked for array in inputs]
         if plan.ref.op.mutates:
-            _refuse_tracked(plan.ref.op, [inputs[index] for index in plan.ref.op.mutates])
+            # What an op writes in place, and what it writes there, must not be part of the recorded
+            # computation.
+            _refuse_tracked(plan.ref.op, inputs)
     if plan.big and session.dead:
         session.release_now()
     if out is not None:
-        return _issue_into(session, plan, words, out, mode, tracked, depth + 1)
-    first = inputs[0] if inputs else None
-    context = plan.context or (first._context if first is not None else None)
-    handles = [next_handle() for _ in plan.out_specs]
-    session.extend((plan.head | mode, site(depth), *words, *handles))
-    results = [
-        NDArray_(session, handle, spec, context, tracked)
-        for handle, spec in zip(handles, plan.out_specs, strict=True)
-    ]
+        targets: list[NDArray] = list(out) if isinstance(out, (list, tuple)) else [out]  # type: ignore[list-item]
+        _check_targets(plan, targets, mode, tracked)
+        handles = [target._handle for target in targets]
+        session.extend((plan.head | mode | WRITING, site(4), *words, *handles))
+        results = targets
+    else:
+        context = plan.context or inputs[0]._context
+        handles = [next_handle() for _ in plan.out_specs]
+        session.extend((plan.head | mode, site(4), *words, *handles))
+        results = [
+            new_array(session, handle, spec, context, tracked)
+            for handle, spec in zip(handles, plan.out_specs, strict=True)
+        ]
     session.ops += 1
     if len(session.code) >= session.limit:
         session.flush()
+    if out is not None:
+        return out
     if not results:
         return None
     return results[0] if len(results) == 1 else results
 
 
-def _issue_into(
-    session: Session,
-    plan: Plan,
-    words: list[int],
-    out: NDArray | Sequence[NDArray],
-    mode: int,
-    tracked: bool,
-    depth: int,
-) -> Any:
-    targets: Sequence[NDArray] = [out] if not isinstance(out, (list, tuple)) else out
+def _check_targets(plan: Plan, targets: Sequence[NDArray], mode: int, tracked: bool) -> None:
+    """Whether results can be written into these arrays."""
     op = plan.ref.op
     if len(targets) != len(plan.out_specs):
         raise ArgumentError(
             op=op.name, argument="out", got=f"{len(targets)} arrays", expected=str(len(plan.out_specs))
         )
+    _check_session(targets, plan.ref.session)
     for target, spec in zip(targets, plan.out_specs, strict=True):
         if target._spec is not spec:
             error = ShapeError if target._spec.shape != spec.shape else DTypeError
@@ -267,26 +281,93 @@ def _issue_into(
         _refuse_tracked(op, targets)
         for target in targets:
             target._tracked = tracked
-    session.extend((plan.head | mode | WRITING, site(depth), *words, *[target._handle for target in targets]))
-    session.ops += 1
-    if len(session.code) >= session.limit:
-        session.flush()
-    return out
 
 
-def _refuse_tracked(op: Op, targets: Sequence[NDArray]) -> None:
-    if any(target._tracked for target in targets):
+def _refuse_tracked(op: Op, arrays: Iterable[NDArray]) -> None:
+    if any(array._tracked for array in arrays):
         raise InPlaceRecordedError(
-            "in-place operations (+=, -=, x[:]=, out=) are not possible on an array that takes part in the "
+            "in-place operations (+=, -=, x[:]=, x[i]=, out=) are not possible on an array that takes "
+            "part in the "
             "computation being recorded by autograd.record()",
             op=op.name,
         )
 
 
-NDArray_: Any = None
+def unary(op: Op, data: NDArray) -> NDArray:
+    """Issue an op of one input and output without attributes."""
+    session = data._session
+    plan = session.plans.get((op, data._spec)) or _plain_plan(session, op, (data,))
+    mode = STATE.mode
+    if plan.big and session.dead:
+        session.release_now()
+    handle = next_handle()
+    session.extend((plan.head | mode, site(3), data._handle, handle))
+    session.ops += 1
+    if len(session.code) >= session.limit:
+        session.flush()
+    return new_array(session, handle, plan.out_spec, data._context, data._tracked and mode & RECORDING != 0)
+
+
+def binary(op: Op, lhs: NDArray, rhs: NDArray) -> NDArray:
+    """Issue an op of two inputs and one output without attributes."""
+    session = lhs._session
+    plan = session.plans.get((op, lhs._spec, rhs._spec))
+    if plan is None or rhs._session is not session:
+        plan = _plain_plan(session, op, (lhs, rhs))
+    mode = STATE.mode
+    if plan.big and session.dead:
+        session.release_now()
+    handle = next_handle()
+    session.extend((plan.head | mode, site(3), lhs._handle, rhs._handle, handle))
+    session.ops += 1
+    if len(session.code) >= session.limit:
+        session.flush()
+    tracked = mode & RECORDING != 0 and (lhs._tracked or rhs._tracked)
+    return new_array(session, handle, plan.out_spec, lhs._context, tracked)
+
+
+def with_scalar(op: Op, data: NDArray, scalar: float) -> NDArray:
+    """Issue an op of one input whose only attribute is a per-call scalar."""
+    session = data._session
+    plan = session.plans.get((op, data._spec)) or _plain_plan(session, op, (data,))
+    mode = STATE.mode
+    if plan.big and session.dead:
+        session.release_now()
+    handle = next_handle()
+    session.extend((plan.head | mode, site(3), data._handle, codec.float_to_word(float(scalar)), handle))
+    session.ops += 1
+    if len(session.code) >= session.limit:
+        session.flush()
+    return new_array(session, handle, plan.out_spec, data._context, data._tracked and mode & RECORDING != 0)
+
+
+def binary_into(op: Op, lhs: NDArray, rhs: NDArray) -> NDArray:
+    """``lhs op= rhs``."""
+    session = lhs._session
+    plan = session.plans.get((op, lhs._spec, rhs._spec))
+    if plan is None or rhs._session is not session:
+        plan = _plain_plan(session, op, (lhs, rhs))
+    return _issue_into(session, plan, lhs, rhs._handle, rhs._tracked)
+
+
+def scalar_into(op: Op, lhs: NDArray, scalar: float) -> NDArray:
+    """``lhs op= scalar``."""
+    session = lhs._session
+    plan = session.plans.get((op, lhs._spec)) or _plain_plan(session, op, (lhs,))
+    return _issue_into(session, plan, lhs, codec.float_to_word(float(scalar)), False)
+
+
+def _issue_into(session: Session, plan: Plan, lhs: NDArray, word: int, tracked: bool) -> NDArray:
+    mode = STATE.mode
+    if plan.out_spec is not lhs._spec or mode & RECORDING:
+        _check_targets(plan, (lhs,), mode, tracked)
+    handle = lhs._handle
+    session.extend((plan.head | mode | WRITING, site(4), handle, word, handle))
+    session.ops += 1
+    if len(session.code) >= session.limit:
+        session.flush()
+    return lhs
+
+
+new_array: Callable[..., NDArray] = None  # type: ignore[assignment]
 """The NDArray class, set by ndarray.py, which imports this module."""
-
-
-def row(name: str) -> Op:
-    """A row of the catalogue by its canonical name."""
-    return OPS[name]

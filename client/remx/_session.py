@@ -10,51 +10,51 @@ from __future__ import annotations
 import os
 import threading
 import time
-import warnings
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from remx_contract import CONTRACT_VERSION, codec
 from remx_contract.catalogue import digest
-from remx_contract.errors import (
-    DeviceError,
-    MXNetError,
-    ServerUnreachableError,
-    SessionError,
-)
+from remx_contract.dtypes import CODE_OF
+from remx_contract.errors import DeviceError, MXNetError, ServerUnreachableError, SessionError
 from remx_contract.spec import TensorSpec
 from remx_contract.status import from_failure
 from remx_contract.v1 import stream_pb2
 
 from . import _sites
-from ._transport import Transport
+from ._stats import ReadWatch, Statistics
 from .context import Context
+
+if TYPE_CHECKING:
+    from ._dispatch import Plan, SpecRef
+    from ._transport import Transport
 
 BATCH_WORDS: Final = 2048
 """A batch leaves when it has this many code words, about 400 ops, even if others are in flight."""
+BATCH_BYTES: Final = 1 << 18
+"""A batch leaves when it has this much inline data: on a slow link, its acknowledgement is the sign of
+life."""
 WINDOW_WORDS: Final = 1 << 19
-"""Code words that may be unacknowledged, about 100,000 ops: enough to fill a pipe of 40 ms at 5 us an op
-several times over."""
+"""Code words that may be unacknowledged, about 100,000 ops: several times a pipe of 40 ms at 5 us an op."""
 WINDOW_BYTES: Final = 64 << 20
 """Inline data that may be unacknowledged."""
 SILENCE_SECONDS: Final = 4.0
 """A server from which nothing comes for so long, though it was asked, is unreachable."""
 PING_SECONDS: Final = 1.0
+READS_IN_FLIGHT: Final = 256
+"""How many answers are asked for at a time where many arrays are read together."""
 
 next_handle: Final = count(1).__next__
 """Handles are unique in the process, so that one session's handle means nothing to another."""
 _next_number: Final = count(1).__next__
 
 Array = npt.NDArray[Any]
-
-
-class PerformanceWarning(UserWarning):
-    """A program waits for the server more often than it needs to."""
 
 
 class Waiter:
@@ -96,45 +96,47 @@ class Session:
         self.dead: deque[int] = deque()
         self.release = self.dead.append
         self.dead_specs: deque[int] = deque()
-        self.plans: dict[Any, Any] = {}
-        self.spec_refs: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
+        self.plans: dict[Any, Plan] = {}
+        self.spec_refs: weakref.WeakValueDictionary[Any, SpecRef] = weakref.WeakValueDictionary()
+        self.ops = 0
+        self.lock = threading.Lock()
         self._commands: list[stream_pb2.Command] = []
         self._command_bytes = 0
-        self.lock = threading.Lock()
         self._acknowledged = threading.Condition(threading.Lock())
         self._in_flight: deque[tuple[int, int, int]] = deque()
         self._flying_words = 0
         self._flying_bytes = 0
         self._sequence = 0
         self._waiters: dict[int, Waiter] = {}
+        self._transfers = 0
         self._failed: MXNetError | None = None
         self._last_heard = time.monotonic()
-        self._welcome: stream_pb2.Welcome | None = None
-        self._welcomed = threading.Event()
-        self.ops = 0
-        self.stats = Statistics()
+        self._counts = Statistics()
         self._reads = ReadWatch()
+        self._welcome, self._welcomed = stream_pb2.Welcome(), threading.Event()
+        self._ended = threading.Event()
+        self._shake_hands(timeout)
+        self.devices = list(self._welcome.devices)
+        self.inline_limit: int = self._welcome.inline_limit
+        self._gpus = {device.context.device_id for device in self.devices if device.context.device_type == 2}
+        open_sessions.add(self)
+        threading.Thread(target=self._keep_house, name="remx-housekeeper", daemon=True).start()
+
+    def _shake_hands(self, timeout: float) -> None:
         hello = stream_pb2.Hello(
             contract_version=CONTRACT_VERSION, catalogue_digest=digest(), client=_client_name()
         )
-        transport.open(hello, self)
-        if not self._welcomed.wait(timeout) and self._failed is None:
+        self._transport.open(hello, self)
+        if not self._welcomed.wait(timeout):
             self._fail(ServerUnreachableError(f"the server did not answer within {timeout:g} seconds"))
-        if self._failed is not None or self._welcome is None:
-            error = self._failed
+        if self._failed is not None:
             self.close()
-            raise error or ServerUnreachableError("the server ended the session at once")
-        self.devices = list(self._welcome.devices)
-        self._device_keys = {
-            (device.context.device_type, device.context.device_id) for device in self.devices
-        }
-        self.inline_limit = self._welcome.inline_limit
-        _register(self)
+            raise self._failed
 
     @property
     def server(self) -> str:
         """What the server is."""
-        return self._welcome.server if self._welcome else ""
+        return self._welcome.server
 
     # Commands.
 
@@ -144,7 +146,7 @@ class Session:
             self._commands.append(command)
             self._command_bytes += nbytes
             self.code.append(codec.CALL)
-        if (nbytes and self._command_bytes > WINDOW_BYTES // 8) or len(self.code) >= self.limit:
+        if len(self.code) >= self.limit or self._command_bytes > BATCH_BYTES:
             self.flush()
 
     def release_now(self) -> None:
@@ -162,27 +164,27 @@ class Session:
             If the session has ended.
         """
         self._check()
-        if self._flying_words > WINDOW_WORDS or self._flying_bytes > WINDOW_BYTES:
+        if self._window_is_full():
             self._wait_for_window()
         self._send_batch()
 
     def _send_batch(self) -> None:
         with self.lock:
-            # Dead handles first: whatever used them is in `code` already, and is sent before their release.
-            dead = self.dead
-            releases = [dead.popleft() for _ in range(len(dead))]
+            # What was dropped is taken before the code: whatever used it is in the code already, and so goes
+            # first.
+            releases = _drain(self.dead)
+            forget = _drain(self.dead_specs)
             length = len(self.code)
             words = self.code[:length]
             del self.code[:length]
             commands, self._commands = self._commands, []
             nbytes, self._command_bytes = self._command_bytes, 0
-            if self.dead_specs:
-                forget = [self.dead_specs.popleft() for _ in range(len(self.dead_specs))]
-                commands.append(stream_pb2.Command(forget=stream_pb2.Forget(spec_ids=forget)))
-                words.append(codec.CALL)
             for handle in releases:
                 words.append(codec.RELEASE)
                 words.append(handle)
+            if forget:
+                commands.append(stream_pb2.Command(forget=stream_pb2.Forget(spec_ids=forget)))
+                words.append(codec.CALL)
             if not words:
                 return
             self._sequence += 1
@@ -192,31 +194,41 @@ class Session:
             self._flying_bytes += nbytes
             if self.limit > 0:
                 self.limit = BATCH_WORDS
-            self.stats.batches += 1
-            self.stats.bytes_up += nbytes + 3 * len(words)
+            self._counts.batches += 1
             self._transport.send(stream_pb2.Up(batch=batch))
+
+    def _window_is_full(self) -> bool:
+        return self._flying_words > WINDOW_WORDS or self._flying_bytes > WINDOW_BYTES
 
     def _wait_for_window(self) -> None:
         started = time.monotonic()
         with self._acknowledged:
-            while (
-                self._flying_words > WINDOW_WORDS or self._flying_bytes > WINDOW_BYTES
-            ) and not self._failed:
+            while self._window_is_full() and self._failed is None:
                 self._acknowledged.wait(PING_SECONDS)
                 self._watch(started)
-        self.stats.seconds_waited += time.monotonic() - started
+        self._counts.seconds_waited += time.monotonic() - started
         self._check()
 
     def _check(self) -> None:
         if self._failed is not None:
+            self.code.clear()
             # A fresh one, since raising the same object again would pile up tracebacks.
             raise type(self._failed)(str(self._failed))
+
+    def _keep_house(self) -> None:
+        """Once a second: release what an idle program dropped, and watch over byte streams that stand
+        still."""
+        while not self._ended.wait(PING_SECONDS):
+            if (self.dead or self.dead_specs) and not self._in_flight:
+                self._send_batch()
+            if self._transfers:
+                self._watch(self._last_heard)
 
     # What comes down, on the transport's thread.
 
     def on_message(self, message: stream_pb2.Down) -> None:
         """Handle one message of the server."""
-        self._last_heard = time.monotonic()
+        self.on_progress()
         kind = message.WhichOneof("kind")
         if kind == "acknowledgement":
             self._on_acknowledgement(message.acknowledgement)
@@ -231,6 +243,10 @@ class Session:
         elif kind == "closed":
             self._fail(from_failure(message.closed))
 
+    def on_progress(self) -> None:
+        """The server gave a sign of life."""
+        self._last_heard = time.monotonic()
+
     def _on_acknowledgement(self, message: stream_pb2.Acknowledgement) -> None:
         with self.lock:
             flying = self._in_flight
@@ -238,7 +254,7 @@ class Session:
                 _, words, nbytes = flying.popleft()
                 self._flying_words -= words
                 self._flying_bytes -= nbytes
-            self.stats.live_handles = message.live_handles
+            self._counts.live_handles = message.live_handles
             idle = not flying
             if idle and not self.code and self.limit > 0:
                 self.limit = 1
@@ -266,35 +282,43 @@ class Session:
         with self._acknowledged:
             self._acknowledged.notify_all()
         self._welcomed.set()
+        self._ended.set()
 
     # Waits.
 
-    def ask(self, make: Callable[[int], stream_pb2.Command]) -> stream_pb2.Reply:
-        """Send a command that is answered, and wait for the answer.
+    def ask(self, *makers: Callable[[int], stream_pb2.Command]) -> list[stream_pb2.Reply]:
+        """Send commands that are answered, and wait for the answers: one round trip for all.
 
         Raises
         ------
         MXNetError
-            The failure in the answer, naming the op and the line that issued it; or why the session ended.
+            The first failure in the answers, naming the op and the line that issued it; or why the session
+            ended.
         """
         self._check()
-        number = _next_number()
-        waiter = Waiter()
-        self._waiters[number] = waiter
         started = time.monotonic()
-        self.command(make(number))
+        waiters = []
+        for make in makers:
+            number = _next_number()
+            waiter = self._waiters[number] = Waiter()
+            waiters.append(waiter)
+            self.command(make(number))
         self.flush()
-        self.stats.round_trips += 1
-        while not waiter.event.wait(PING_SECONDS):
-            self._watch(started)
-        self._last_wait = waited = time.monotonic() - started
-        self.stats.seconds_waited += waited
+        self._counts.round_trips += 1
+        for waiter in waiters:
+            while not waiter.event.wait(PING_SECONDS):
+                self._watch(started)
+        waited = time.monotonic() - started
+        self._counts.seconds_waited += waited
         self._reads.note(self.ops, waited)
+        return [self._answer(waiter) for waiter in waiters]
+
+    def _answer(self, waiter: Waiter) -> stream_pb2.Reply:
         if waiter.error is not None:
             raise type(waiter.error)(str(waiter.error))
         assert waiter.reply is not None
         if waiter.reply.WhichOneof("kind") == "failure":
-            raise self._located(waiter.reply.failure)
+            raise _located(waiter.reply.failure)
         return waiter.reply
 
     def _watch(self, started: float) -> None:
@@ -306,23 +330,39 @@ class Session:
         elif silent > PING_SECONDS / 2:
             self._transport.send(stream_pb2.Up(ping=stream_pb2.Ping(number=_next_number())))
 
-    @staticmethod
-    def _located(failure: stream_pb2.Failure) -> MXNetError:
-        error = from_failure(failure)
-        place = _sites.describe(failure.site)
-        if place:
-            error.message = f"{error.message}\n  issued at {place}" if error.message else f"issued at {place}"
-        return error
+    @contextmanager
+    def _transfer(self) -> Iterator[None]:
+        """Counts a byte stream that runs, and the time it takes."""
+        started = time.monotonic()
+        self.on_progress()
+        self._transfers += 1
+        try:
+            yield
+        finally:
+            self._transfers -= 1
+            self._counts.seconds_waited += time.monotonic() - started
+
+    # Data coming down.
 
     def read(self, handle: int, spec: TensorSpec) -> Array:
         """The values of a tensor, in a new array."""
-        if spec.nbytes > self.inline_limit:
-            return self._download(handle, spec)
-        reply = self.ask(
-            lambda number: stream_pb2.Command(read=stream_pb2.Read(request=number, handle=handle))
-        )
-        self.stats.bytes_down += spec.nbytes
-        return codec.array_from_message(reply.tensor)
+        return self.read_all([(handle, spec)])[0]
+
+    def read_all(self, tensors: Sequence[tuple[int, TensorSpec]]) -> list[Array]:
+        """The values of several tensors; those that ride the command stream take one round trip together."""
+        arrays: dict[int, Array] = {}
+        small = [index for index, (_, spec) in enumerate(tensors) if spec.nbytes <= self.inline_limit]
+        for first in range(0, len(small), READS_IN_FLIGHT):
+            part = small[first : first + READS_IN_FLIGHT]
+            replies = self.ask(*(_reading(tensors[index][0]) for index in part))
+            arrays.update(
+                (index, codec.array_from_message(reply.tensor))
+                for index, reply in zip(part, replies, strict=True)
+            )
+        return [
+            arrays[index] if index in arrays else self._download(handle, spec)
+            for index, (handle, spec) in enumerate(tensors)
+        ]
 
     def _download(self, handle: int, spec: TensorSpec) -> Array:
         transfer = _next_number()
@@ -332,21 +372,14 @@ class Session:
             )
         )
         array = np.empty(spec.shape, spec.dtype)
-        assert self._welcome is not None
-        started = time.monotonic()
-        view = memoryview(array.reshape(-1).view(np.uint8))
-        self._transport.download(self._welcome.session, transfer, view)
-        self.stats.seconds_waited += time.monotonic() - started
-        self.stats.bytes_down += spec.nbytes
+        with self._transfer():
+            self._transport.download(self._welcome.session, transfer, _bytes_of(array), self.on_progress)
+        self._check()
         return array
 
     def wait(self, handle: int) -> None:
         """Return when a tensor is computed; raises its failure."""
-        self.ask(
-            lambda number: stream_pb2.Command(
-                read=stream_pb2.Read(request=number, handle=handle, only_wait=True)
-            )
-        )
+        self.ask(_reading(handle, only_wait=True))
 
     def barrier(self) -> None:
         """Return when everything is computed; raises the first failure that nobody has seen yet."""
@@ -368,25 +401,26 @@ class Session:
         upload = stream_pb2.UploadTo(
             handle=handle,
             context=place,
-            tensor=stream_pb2.Tensor(dtype=codec.CODE_OF[array.dtype], shape=array.shape),
+            tensor=stream_pb2.Tensor(dtype=CODE_OF[array.dtype], shape=array.shape),
             transfer=transfer,
             write=bool(write_to),
         )
         self._check()
         self.command(stream_pb2.Command(upload=upload))
         self.flush()
-        assert self._welcome is not None
-        data = memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
-        self._transport.upload(self._welcome.session, transfer, data, lambda: None)
-        self.stats.bytes_up += array.nbytes
+        with self._transfer():
+            data = _bytes_of(np.ascontiguousarray(array))
+            self._transport.upload(self._welcome.session, transfer, data, self.on_progress)
+        self._check()
         return handle
 
     def check_context(self, context: Context) -> None:
         """DeviceError unless the server has the device."""
-        if context.device_typeid == 2 and (2, context.device_id) not in self._device_keys:
-            gpus = sum(kind == 2 for kind, _ in self._device_keys)
+        if context.device_typeid == 2 and context.device_id not in self._gpus:
             raise DeviceError(
-                argument="ctx", got=repr(context), expected=f"a device of the server, which has {gpus} GPUs"
+                argument="ctx",
+                got=repr(context),
+                expected=f"a device of the server, which has {len(self._gpus)} GPUs",
             )
 
     # The end.
@@ -396,9 +430,16 @@ class Session:
         """Whether ops can still be sent."""
         return self._failed is None
 
+    def statistics(self) -> Statistics:
+        """What was counted so far."""
+        counts = Statistics(**vars(self._counts))
+        counts.ops = self.ops
+        counts.bytes_up, counts.bytes_down = self._transport.bytes_up, self._transport.bytes_down
+        return counts
+
     def close(self) -> None:
         """End the session; its arrays are gone. Closing twice is fine."""
-        _open_sessions.discard(self)
+        open_sessions.discard(self)
         if self._failed is None:
             self._transport.send(stream_pb2.Up(goodbye=stream_pb2.Goodbye()))
         self._fail(SessionError("the session was closed"))
@@ -407,147 +448,54 @@ class Session:
             self._on_close()
             self._on_close = None
 
+    def __repr__(self) -> str:
+        return f"<Session on {self.server}{'' if self.alive else ', ended'}>"
+
     def abandon_after_fork(self) -> None:
-        """In a forked child: this session belongs to the parent; touch nothing of it, and say so at any
-        use."""
-        self._failed = SessionError(_FORKED)
+        """In a forked child: this session is the parent's; touch nothing of it, and say so at any use."""
+        self._failed = SessionError(FORKED)
         self.limit = -1
         self.lock = threading.Lock()
         self._acknowledged = threading.Condition(threading.Lock())
         self._waiters = {}
-        _abandoned.append((self._transport, self._on_close))
+        abandoned.append((self._transport, self._on_close))
         self._on_close = None
 
 
-class Statistics:
-    """Counters of a session; :func:`remx.stats` shows them."""
-
-    __slots__ = ("batches", "bytes_down", "bytes_up", "live_handles", "round_trips", "seconds_waited")
-
-    def __init__(self) -> None:
-        self.batches = 0
-        self.round_trips = 0
-        self.bytes_up = 0
-        self.bytes_down = 0
-        self.live_handles = 0
-        self.seconds_waited = 0.0
+def _drain(numbers: deque[int]) -> list[int]:
+    return [numbers.popleft() for _ in range(len(numbers))]
 
 
-class ReadWatch:
-    """Notices a loop that reads a value every few ops, and warns once."""
+def _bytes_of(array: Array) -> memoryview:
+    return memoryview(array.reshape(-1).view(np.uint8).data)
 
-    FEW_OPS: Final = 8
-    MANY_READS: Final = 50
-    LONG_SECONDS: Final = 1.0
 
-    def __init__(self) -> None:
-        self._ops = 0
-        self._reads = 0
-        self._waited = 0.0
-        self._warned = False
+def _reading(handle: int, *, only_wait: bool = False) -> Callable[[int], stream_pb2.Command]:
+    return lambda number: stream_pb2.Command(
+        read=stream_pb2.Read(request=number, handle=handle, only_wait=only_wait)
+    )
 
-    def note(self, ops: int, waited: float) -> None:
-        """A value was read after ``ops`` ops in all, and it took ``waited`` seconds."""
-        few = ops - self._ops <= self.FEW_OPS
-        self._ops = ops
-        if not few:
-            self._reads, self._waited = 0, 0.0
-            return
-        self._reads += 1
-        self._waited += waited
-        if self._reads >= self.MANY_READS and self._waited >= self.LONG_SECONDS and not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"the last {self._reads} reads of a value came after at most {self.FEW_OPS} ops each and "
-                f"waited "
-                f"{self._waited:.1f} seconds for the server; read less often (keep losses as arrays and "
-                f"read them "
-                "together), see mx.stats()",
-                PerformanceWarning,
-                stacklevel=5,
-            )
+
+def _located(failure: stream_pb2.Failure) -> MXNetError:
+    """The error of a failure, with the line that issued the op."""
+    error = from_failure(failure)
+    place = _sites.describe(failure.site)
+    if place:
+        error.message = f"{error.message}\n  issued at {place}" if error.message else f"issued at {place}"
+    return error
 
 
 def _client_name() -> str:
-    import platform
+    from ._version import __version__
 
-    from . import __version__
-
-    return f"remx {__version__}, python {platform.python_version()}"
+    return f"remx {__version__}, pid {os.getpid()}"
 
 
-# The session that new arrays go to.
-
-_FORKED: Final = (
+FORKED: Final = (
     "this process was forked from one that was connected to a server, and gRPC does not survive a fork: "
     "start processes with multiprocessing's 'spawn' method, or connect only after forking"
 )
 
-_open_sessions: Final[set[Session]] = set()
-# Kept so that a forked child never runs the finalizers of its parent's connections.
-_abandoned: Final[list[Any]] = []
-_current: Session | None = None
-_ever_opened = False
-_forked_connected = False
-_current_lock = threading.Lock()
-
-
-def _register(session: Session) -> None:
-    global _ever_opened
-    _ever_opened = True
-    _open_sessions.add(session)
-
-
-def current() -> Session:
-    """The session that new arrays go to; opens one (``REMX_SERVER``, else an embedded server) at first
-    use."""
-    return _current if _current is not None else _open()
-
-
-def _open() -> Session:
-    global _current
-    with _current_lock:
-        if _current is None:
-            from ._connect import open_default
-
-            _current = open_default()
-        return _current
-
-
-def use(session: Session | None) -> None:
-    """Make a session the one that new arrays go to (None: a new default one), closing the one before."""
-    global _current
-    with _current_lock:
-        before, _current = _current, session
-    if before is not None and before is not session:
-        before.close()
-
-
-def peek() -> Session | None:
-    """The session that new arrays go to, if there is one."""
-    return _current
-
-
-def check_fork() -> None:
-    """SessionError in a process that was forked from one that had connected."""
-    if _forked_connected:
-        raise SessionError(_FORKED)
-
-
-def _after_fork_in_child() -> None:
-    global _current_lock, _forked_connected
-    _current_lock = threading.Lock()
-    _forked_connected = _forked_connected or _ever_opened
-    for session in list(_open_sessions):
-        session.abandon_after_fork()
-    _open_sessions.clear()
-
-
-def close_all() -> None:
-    """Close every session, at interpreter exit."""
-    for session in list(_open_sessions):
-        session.close()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+open_sessions: Final[set[Session]] = set()
+abandoned: Final[list[Any]] = []
+"""Kept so that a forked child never runs the finalizers of its parent's connections."""

@@ -10,6 +10,7 @@ import contextlib
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -39,7 +40,16 @@ class Listener(Protocol):
 
 
 class Transport(Protocol):
-    """What a session needs of a connection."""
+    """What a session needs of a connection.
+
+    Attributes
+    ----------
+    bytes_up, bytes_down : int
+        What was sent and received so far.
+    """
+
+    bytes_up: int
+    bytes_down: int
 
     def open(self, hello: stream_pb2.Hello, listener: Listener) -> None:
         """Start the stream; messages go to the listener from another thread."""
@@ -47,14 +57,18 @@ class Transport(Protocol):
     def send(self, message: stream_pb2.Up) -> None:
         """Queue a message; never blocks."""
 
-    def upload(self, session: bytes, transfer: int, data: memoryview, done: Callable[[], None]) -> None:
-        """Send bulk data; returns when the data has been read, calls ``done`` when the server has it."""
+    def upload(
+        self, session: bytes, transfer: int, data: memoryview, on_progress: Callable[[], None]
+    ) -> None:
+        """Send bulk data; returns when the data has been read and may change again."""
 
-    def download(self, session: bytes, transfer: int, into: memoryview) -> None:
+    def download(
+        self, session: bytes, transfer: int, into: memoryview, on_progress: Callable[[], None]
+    ) -> None:
         """Fill ``into`` with bulk data; raises TransferError."""
 
     def close(self) -> None:
-        """End the stream and free the connection."""
+        """End the stream and free the connection; byte streams that run end with an error."""
 
 
 class GrpcTransport:
@@ -72,9 +86,18 @@ class GrpcTransport:
         import grpc
 
         self.target = target
+        self.bytes_up = 0
+        self.bytes_down = 0
         self._grpc = grpc
-        self._channel = grpc.insecure_channel(
-            target,
+        self._metadata: tuple[tuple[str, str | bytes], ...] = (("remx-token", token),) if token else ()
+        self._channel = self._connect()
+        self._outgoing: SimpleQueue[stream_pb2.Up | None] = SimpleQueue()
+        self._call: Any = None
+        self._closed = False
+
+    def _connect(self) -> grpc.Channel:
+        return self._grpc.insecure_channel(
+            self.target,
             options=[
                 ("grpc.max_receive_message_length", _MAX_MESSAGE),
                 ("grpc.max_send_message_length", _MAX_MESSAGE),
@@ -83,21 +106,31 @@ class GrpcTransport:
                 ("grpc.use_local_subchannel_pool", 1),
             ],
         )
-        self._metadata: tuple[tuple[str, str | bytes], ...] = (("remx-token", token),) if token else ()
-        self._outgoing: SimpleQueue[stream_pb2.Up | None] = SimpleQueue()
-        self._call: Any = None
-        self._closed = False
+
+    @cached_property
+    def _bulk(self) -> grpc.Channel:
+        """The byte streams' own connection: on a slow link, the command stream does not queue behind them."""
+        return self._connect()
 
     def open(self, hello: stream_pb2.Hello, listener: Listener) -> None:
         """Start the stream and the thread that reads it."""
-        method = self._channel.stream_stream(
+        method: Any = self._channel.stream_stream(
             _PREFIX + "Session",
-            request_serializer=stream_pb2.Up.SerializeToString,
-            response_deserializer=stream_pb2.Down.FromString,
+            request_serializer=self._serialize,
+            response_deserializer=self._deserialize,
         )
         self._outgoing.put(stream_pb2.Up(hello=hello))
         self._call = method(iter(self._outgoing.get, None), metadata=self._metadata)
         threading.Thread(target=self._read, args=(listener,), name="remx-reader", daemon=True).start()
+
+    def _serialize(self, message: stream_pb2.Up) -> bytes:
+        raw = message.SerializeToString()
+        self.bytes_up += len(raw)
+        return raw
+
+    def _deserialize(self, raw: bytes) -> stream_pb2.Down:
+        self.bytes_down += len(raw)
+        return stream_pb2.Down.FromString(raw)
 
     def _read(self, listener: Listener) -> None:
         try:
@@ -112,11 +145,15 @@ class GrpcTransport:
         """Queue a message; never blocks."""
         self._outgoing.put(message)
 
-    def upload(self, session: bytes, transfer: int, data: memoryview, done: Callable[[], None]) -> None:
-        """Send bulk data; returns when the data has been read, calls ``done`` when the server has it or
-        refused it."""
+    def upload(
+        self, session: bytes, transfer: int, data: memoryview, on_progress: Callable[[], None]
+    ) -> None:
+        """Send bulk data; returns when the data has been read and may change again.
+
+        What goes wrong later, the command that waits for the data reports.
+        """
         read = threading.Event()
-        method = self._channel.stream_unary(
+        method: Any = self._bulk.stream_unary(
             _PREFIX + "Upload", response_deserializer=stream_pb2.Receipt.FromString
         )
 
@@ -125,25 +162,24 @@ class GrpcTransport:
             while True:
                 piece = data[offset : offset + CHUNK_BYTES]
                 checksum = zlib.crc32(piece, checksum)
-                end = offset + len(piece)
-                last = end >= len(data)
-                chunk = codec.write_chunk(transfer, offset, piece, checksum if last else None)
+                offset += len(piece)
+                last = offset >= len(data)
+                chunk = codec.write_chunk(transfer, offset - len(piece), piece, checksum if last else None)
+                self.bytes_up += len(piece)
+                on_progress()
                 if last:
                     read.set()
                 yield chunk
                 if last:
                     return
-                offset = end
-
-        def finished(call: Any) -> None:
-            read.set()
-            done()
 
         call = method.future(chunks(), metadata=self._call_metadata(session))
-        call.add_done_callback(finished)
+        call.add_done_callback(lambda _: read.set())
         read.wait()
 
-    def download(self, session: bytes, transfer: int, into: memoryview) -> None:
+    def download(
+        self, session: bytes, transfer: int, into: memoryview, on_progress: Callable[[], None]
+    ) -> None:
         """Fill ``into`` with bulk data, checking its checksum.
 
         Raises
@@ -151,7 +187,7 @@ class GrpcTransport:
         TransferError
         ServerUnreachableError
         """
-        method = self._channel.unary_stream(
+        method: Any = self._bulk.unary_stream(
             _PREFIX + "Download", request_serializer=stream_pb2.DownloadRequest.SerializeToString
         )
         at = checksum = 0
@@ -159,12 +195,14 @@ class GrpcTransport:
         try:
             request = stream_pb2.DownloadRequest(transfer=transfer)
             for raw in method(request, metadata=self._call_metadata(session)):
+                on_progress()
                 _, offset, data, wanted = codec.read_chunk(raw)
                 if offset != at or at + len(data) > len(into):
                     raise TransferError(f"a download's chunk starts at {offset} instead of {at}")
                 into[at : at + len(data)] = data
                 checksum = zlib.crc32(data, checksum)
                 at += len(data)
+                self.bytes_down += len(data)
         except self._grpc.RpcError as failure:
             raise self._error(failure) from None
         if at != len(into) or wanted != checksum:
@@ -175,27 +213,27 @@ class GrpcTransport:
 
     def _error(self, failure: grpc.RpcError) -> MXNetError:
         """The error of remx for a call that failed: what its ErrorInfo says, or that nobody answers."""
+        from google.rpc import error_details_pb2
         from grpc_status import rpc_status
 
         call: Any = failure
-        status = None
+        status: Any = None
         with contextlib.suppress(ValueError, NotImplementedError):
             status = rpc_status.from_call(call)
-        if status is not None:
-            from google.rpc import error_details_pb2
-
-            info = error_details_pb2.ErrorInfo()
-            for detail in status.details:
-                if detail.Unpack(info) and info.reason in CLASS_OF:
-                    return CLASS_OF[info.reason](status.message)
+        info = error_details_pb2.ErrorInfo()
+        for detail in () if status is None else status.details:
+            if detail.Unpack(info) and info.reason in CLASS_OF:
+                return CLASS_OF[info.reason](status.message)
         if self._closed:
             return ServerUnreachableError("the connection was closed")
         return ServerUnreachableError(f"the server at {self.target} cannot be reached: {call.details()}")
 
     def close(self) -> None:
-        """End the stream and free the connection."""
+        """End the stream and free the connection; byte streams that run end with an error."""
         self._closed = True
         self._outgoing.put(None)
         if self._call is not None:
             self._call.cancel()
         self._channel.close()
+        if "_bulk" in vars(self):
+            self._bulk.close()

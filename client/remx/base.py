@@ -1,9 +1,8 @@
-"""MXNet's ``base``: the root of the errors and a few types that code checks against."""
+"""MXNet's ``base``: the root of the errors, and the types of numbers that code checks against."""
 
 from __future__ import annotations
 
 import numpy as np
-from remx_contract.errors import *  # noqa: F403
 from remx_contract.errors import MXNetError
 
 string_types = (str,)

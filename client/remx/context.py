@@ -102,7 +102,7 @@ def gpu(device_id: int = 0) -> Context:
 
 def num_gpus() -> int:
     """How many GPUs the server has; connects if need be."""
-    from ._session import current
+    from ._current import current
 
     return sum(device.context.device_type == 2 for device in current().devices)
 
@@ -115,7 +115,7 @@ def gpu_memory_info(device_id: int = 0) -> tuple[int, int]:
     MXNetError
         If the server has no such GPU.
     """
-    from ._session import current
+    from ._current import current
     from .base import MXNetError
 
     for device in current().devices:

@@ -166,6 +166,12 @@ class InPlaceRecordedError(MXNetError):
     reason = "IN_PLACE_RECORDED"
 
 
+class FileFormatError(MXNetError):
+    """A file that is not in MXNet's format for arrays, or that ends too early."""
+
+    reason = "FILE_FORMAT"
+
+
 class TransferError(MXNetError):
     """A bulk upload or download that was cut short, is unknown, or whose checksum is wrong."""
 

@@ -1,4 +1,4 @@
-"""Generates what is committed beside the sources: the protobuf stubs and the client's ``nd.pyi``.
+"""Generates what is committed beside the sources: the protobuf stubs, and the client's typing stubs of ops.
 
 ``python -m remx_contract.generate`` writes them; ``--check`` writes nothing and fails where they differ.
 """
@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from . import pyi
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -36,18 +38,17 @@ def stubs(target: Path) -> dict[Path, bytes]:
     }
 
 
-def typing_stub() -> dict[Path, bytes]:
-    """``nd.pyi``, made from the catalogue."""
-    from .pyi import render
-
-    return {REPOSITORY / "client" / "remx" / "nd.pyi": render().encode()}
+def typing_stubs() -> dict[Path, bytes]:
+    """The client's typing stubs, made from the catalogue."""
+    client = REPOSITORY / "client" / "remx"
+    return {client / "nd.pyi": pyi.module().encode(), client / "_fluent.pyi": pyi.methods().encode()}
 
 
 def main(arguments: list[str]) -> int:
     """Write the generated files, or compare them with what is committed."""
     with tempfile.TemporaryDirectory() as folder:
         wanted = stubs(Path(folder))
-    wanted.update(typing_stub())
+    wanted.update(typing_stubs())
     stale = [path for path, content in wanted.items() if not path.exists() or path.read_bytes() != content]
     if "--check" in arguments:
         for path in stale:

@@ -1,0 +1,248 @@
+"""Automatic differentiation: MXNet's ``autograd``, with the tape on the server.
+
+What is recorded inside :func:`record` stays on the server; :func:`backward` and :func:`grad` are one command
+each and wait for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from remx_contract import codec
+from remx_contract.errors import NotDifferentiableError, PreconditionError, ShapeError
+from remx_contract.v1 import stream_pb2
+
+from . import _dispatch
+from ._session import next_handle
+from ._sites import site
+from ._state import STATE
+from .ndarray import NDArray, mark
+
+__all__ = [
+    "backward",
+    "grad",
+    "is_recording",
+    "is_training",
+    "mark_variables",
+    "pause",
+    "predict_mode",
+    "record",
+    "set_recording",
+    "set_training",
+    "train_mode",
+]
+
+_RECORDING, _TRAINING = codec.RECORDING, codec.TRAINING
+
+Arrays = NDArray | Sequence[NDArray]
+Gradients = NDArray | Sequence[NDArray | None] | None
+
+
+def _set(bit: int, on: bool) -> bool:
+    before = bool(STATE.mode & bit)
+    STATE.mode = STATE.mode | bit if on else STATE.mode & ~bit
+    return before
+
+
+def set_recording(is_recording: bool) -> bool:
+    """Turn recording on or off for this thread; returns what it was."""
+    return _set(_RECORDING, is_recording)
+
+
+def set_training(train_mode: bool) -> bool:
+    """Turn training mode on or off for this thread; returns what it was."""
+    return _set(_TRAINING, train_mode)
+
+
+def is_recording() -> bool:
+    """Whether this thread is recording."""
+    return bool(STATE.mode & _RECORDING)
+
+
+def is_training() -> bool:
+    """Whether this thread is in training mode."""
+    return bool(STATE.mode & _TRAINING)
+
+
+class _Scope:
+    """A ``with`` block in which some mode bits of the thread are set or cleared."""
+
+    def __init__(self, recording: bool | None, training: bool | None) -> None:
+        self._recording = recording
+        self._training = training
+        self._before: list[int] = []
+
+    def __enter__(self) -> None:
+        self._before.append(STATE.mode)
+        if self._recording is not None:
+            _set(_RECORDING, self._recording)
+        if self._training is not None:
+            _set(_TRAINING, self._training)
+
+    def __exit__(self, *exception: object) -> None:
+        STATE.mode = self._before.pop()
+
+
+def record(train_mode: bool = True) -> _Scope:
+    """A ``with`` block whose ops are recorded, in training mode unless told otherwise.
+
+    Examples
+    --------
+    >>> with autograd.record():
+    ...     loss = model(x)
+    >>> loss.backward()
+    """
+    return _Scope(True, train_mode)
+
+
+def pause(train_mode: bool = False) -> _Scope:
+    """A ``with`` block whose ops are not recorded, not in training mode unless told otherwise."""
+    return _Scope(False, train_mode)
+
+
+def train_mode() -> _Scope:
+    """A ``with`` block in training mode; recording stays as it is."""
+    return _Scope(None, True)
+
+
+def predict_mode() -> _Scope:
+    """A ``with`` block out of training mode; recording stays as it is."""
+    return _Scope(None, False)
+
+
+def mark_variables(variables: Arrays, gradients: Arrays, grad_reqs: str | Sequence[str] = "write") -> None:
+    """Make arrays variables, whose gradients backward passes leave in the given arrays.
+
+    Parameters
+    ----------
+    variables, gradients : NDArray, or lists of the same length
+    grad_reqs : str or list of str
+        ``"write"``, ``"add"`` or ``"null"`` for each.
+    """
+    several, places = _list(variables), _list(gradients)
+    requests = [grad_reqs] * len(several) if isinstance(grad_reqs, str) else list(grad_reqs)
+    if not len(several) == len(places) == len(requests):
+        raise PreconditionError(
+            op="mark_variables",
+            got=f"{len(several)} variables, {len(places)} gradients, {len(requests)} requests",
+            expected="equally many",
+        )
+    if several:
+        mark(several, places, requests)
+
+
+def _list(arrays: Arrays) -> list[NDArray]:
+    return [arrays] if isinstance(arrays, NDArray) else list(arrays)
+
+
+def _check_heads(heads: list[NDArray], given: Gradients) -> list[NDArray | None]:
+    """The head gradients as a list, after a look at what can be known here."""
+    if not heads:
+        raise NotDifferentiableError(op="backward", argument="heads", got="no array", expected="at least one")
+    if given is None:
+        gradients: list[NDArray | None] = []
+    else:
+        gradients = [given] if isinstance(given, NDArray) else list(given)
+        if len(gradients) != len(heads):
+            raise PreconditionError("heads and head_grads must be lists of the same length", op="backward")
+    for head in heads:
+        if not head._tracked:
+            raise NotDifferentiableError(
+                "Cannot differentiate node because it is not in a computational graph; compute it inside "
+                "autograd.record() from arrays with attach_grad()"
+            )
+    for head, gradient in zip(heads, gradients, strict=False):
+        if gradient is not None and gradient._spec is not head._spec:
+            raise ShapeError(
+                op="backward", argument="head_grads", got=f"{gradient._spec}", expected=f"{head._spec}"
+            )
+    return gradients
+
+
+def _message(
+    heads: list[NDArray], head_grads: Gradients, retain_graph: bool, create_graph: bool, train_mode: bool
+) -> stream_pb2.Backward:
+    gradients = _check_heads(heads, head_grads)
+    arrays = [*heads, *(gradient for gradient in gradients if gradient is not None)]
+    _dispatch._check_session(arrays, heads[0]._session)
+    return stream_pb2.Backward(
+        heads=[head._handle for head in heads],
+        head_gradients=[0 if gradient is None else gradient._handle for gradient in gradients],
+        retain_graph=retain_graph,
+        create_graph=create_graph,
+        train_mode=train_mode,
+        site=site(3),
+    )
+
+
+def backward(
+    heads: Arrays, head_grads: Gradients = None, retain_graph: bool = False, train_mode: bool = True
+) -> None:
+    """Compute the gradients of the variables that the heads were computed from, into their ``grad``.
+
+    Parameters
+    ----------
+    heads : NDArray or list of NDArray
+    head_grads : NDArray, or list of NDArray and None, optional
+        The heads' own gradients; ones by default.
+    retain_graph : bool
+        Keep what was recorded for another pass.
+    train_mode : bool
+        Whether ops that differ in training do so in the pass.
+
+    Raises
+    ------
+    MXNetError
+        At the call, if a head is not part of a recorded computation; at the next read of a gradient, for what
+        fails on the server.
+    """
+    several = _list(heads)
+    message = _message(several, head_grads, retain_graph, False, train_mode)
+    several[0]._session.command(stream_pb2.Command(backward=message))
+
+
+def grad(
+    heads: Arrays,
+    variables: Arrays,
+    head_grads: Gradients = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    train_mode: bool = True,
+) -> list[NDArray]:
+    """The gradients of variables as new arrays; their ``grad`` stays as it is.
+
+    Parameters
+    ----------
+    heads, variables : NDArray or list of NDArray
+    head_grads : NDArray, or list of NDArray and None, optional
+        The heads' own gradients; ones by default.
+    retain_graph : bool, optional
+        Keep what was recorded for another pass; by default what ``create_graph`` is.
+    create_graph : bool
+        Record the pass itself, so that its results can be differentiated.
+    train_mode : bool
+        Whether ops that differ in training do so in the pass.
+
+    Returns
+    -------
+    list of NDArray
+        One for each variable, in a list also where one variable was given.
+    """
+    several, wanted = _list(heads), _list(variables)
+    for variable in wanted:
+        if variable.grad is None or not variable._tracked:
+            raise NotDifferentiableError(
+                op="grad", argument="variables", got="an array without attach_grad()", expected="variables"
+            )
+    retain = create_graph if retain_graph is None else retain_graph
+    message = _message(several, head_grads, retain, create_graph, train_mode)
+    session = several[0]._session
+    _dispatch._check_session(wanted, session)
+    handles = [next_handle() for _ in wanted]
+    message.variables.extend(variable._handle for variable in wanted)
+    message.outputs.extend(handles)
+    session.command(stream_pb2.Command(backward=message))
+    return [
+        NDArray(session, handle, variable._spec, variable._context, create_graph)
+        for handle, variable in zip(handles, wanted, strict=True)
+    ]
