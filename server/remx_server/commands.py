@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from remx_contract import codec
 from remx_contract.errors import (
     ArgumentError,
@@ -133,14 +132,19 @@ class Commands:
         self._session.outbox.put(stream_pb2.Down(reply=reply))
 
     def _publish(self, message: stream_pb2.Publish) -> None:
+        transfers = self._session.transfers
         reply = stream_pb2.Reply(request=message.request, done=True)
+        download = None
         try:
-            array = _host_array(_healthy(self._session.value(message.handle)))
-            # Later commands may write to the tensor while it is being sent, hence the copy.
-            self._session.transfers.publish(message.transfer, np.array(array, order="C"))
+            value = _healthy(self._session.value(message.handle))
+            array = _host_array(value)
+            download = transfers.publish(message.transfer, array, shared=array is value.data)
         except Exception as error:
             _tell_failure(reply, error, "asnumpy")
+        # The client can ask for the first bytes while the last ones are copied.
         self._session.outbox.put(stream_pb2.Down(reply=reply))
+        if download is not None:
+            transfers.fill(download)
 
     def _barrier(self, message: stream_pb2.Barrier) -> None:
         session = self._session

@@ -1,4 +1,8 @@
-"""Bulk data on its way in or out of a session: what byte streams fill and commands take, and the reverse."""
+"""Bulk data on its way in or out of a session: what byte streams fill and commands take, and the reverse.
+
+The session's thread has nothing else to do while a command waits for its bytes, so it computes the checksums:
+of an upload behind the stream that fills it, of a download (with the copy) ahead of the stream that sends it.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ class _Upload:
         self.buffer: Bytes | None = None
         self.length: int | None = None
         self.received = 0
-        self.checksum = 0
+        self.checksum: int | None = None
         self.complete = False
         self.error: MXNetError | None = None
 
@@ -48,7 +52,6 @@ class _Upload:
         self.early = []
 
     def add(self, data: memoryview) -> None:
-        self.checksum = zlib.crc32(data, self.checksum)
         if self.length is not None:
             self._place(data)
         else:
@@ -65,11 +68,22 @@ class _Upload:
         self.received = end
 
 
-class _Download:
-    """An array that waits to be fetched."""
+class Download:
+    """An array that is, or soon will be, ready to be fetched.
 
-    def __init__(self, array: np.ndarray[Any, Any]) -> None:
-        self.raw = memoryview(array.reshape(-1).view(np.uint8))
+    Parameters
+    ----------
+    array : array
+    shared : bool
+        Whether later commands may write to the array while it is being sent, so that it has to be copied.
+    """
+
+    def __init__(self, array: np.ndarray[Any, Any], shared: bool) -> None:
+        self.source: Bytes = array.reshape(-1).view(np.uint8)
+        self.buffer = np.empty_like(self.source) if shared else self.source
+        self.size = len(self.buffer)
+        self.ready = 0
+        self.checksum = 0
         self.published = time.monotonic()
         self.readers = 0
 
@@ -86,7 +100,7 @@ class Transfers:
         self._limits = limits
         self._changed = threading.Condition()
         self._uploads: dict[int, _Upload] = {}
-        self._downloads: dict[int, _Download] = {}
+        self._downloads: dict[int, Download] = {}
         self._closed = False
 
     # Uploads.
@@ -145,13 +159,9 @@ class Transfers:
         with self._changed:
             upload = self._admit(transfer, offset, len(data))
             upload.add(data)
-            if checksum is not None:
-                upload.complete = True
-                if checksum != upload.checksum:
-                    upload.error = TransferError(f"the checksum of transfer {transfer} is wrong")
-                self._changed.notify_all()
-            if upload.error is not None:
-                raise upload.error
+            upload.checksum = checksum
+            upload.complete = checksum is not None
+            self._changed.notify_all()
             return transfer, upload.received, upload.complete
 
     def _admit(self, transfer: int, offset: int, size: int) -> _Upload:
@@ -207,43 +217,79 @@ class Transfers:
             upload = self._uploads.get(transfer)
             if upload is None or upload.length is None:
                 upload = self._expect(transfer, length)
-            try:
-                self._wait_until_complete(transfer, upload)
-            finally:
+        try:
+            checksum = self._follow(transfer, upload)
+        finally:
+            with self._changed:
                 self._uploads.pop(transfer, None)
                 self._changed.notify_all()
         if upload.received != length:
             raise TransferError(f"upload {transfer} has {upload.received} bytes instead of {length}")
+        if checksum != upload.checksum:
+            raise TransferError(f"the checksum of upload {transfer} is wrong")
         return np.empty(0, np.uint8) if upload.buffer is None else upload.buffer
 
-    def _wait_until_complete(self, transfer: int, upload: _Upload) -> None:
-        seen = -1
-        while not self._closed and not upload.complete and upload.error is None and upload.received > seen:
-            seen = upload.received
-            self._changed.wait_for(
-                lambda: self._closed or upload.complete or upload.error is not None,
-                self._limits.transfer_seconds,
-            )
-        if upload.error is not None:
-            raise upload.error
-        if not upload.complete:
-            raise TransferError(f"upload {transfer} stopped after {upload.received} of {upload.length} bytes")
+    def _follow(self, transfer: int, upload: _Upload) -> int:
+        """Wait for an upload's bytes until it is complete; returns their checksum."""
+        checksum = seen = 0
+        while True:
+            with self._changed:
+                came = self._changed.wait_for(
+                    lambda seen=seen: self._closed
+                    or upload.complete
+                    or upload.error is not None
+                    or upload.received > seen,
+                    self._limits.transfer_seconds,
+                )
+                received, complete, buffer = upload.received, upload.complete, upload.buffer
+                if upload.error is not None:
+                    raise upload.error
+                if self._closed or not came:
+                    raise TransferError(
+                        f"upload {transfer} stopped after {received} of {upload.length} bytes"
+                    )
+            if buffer is not None:
+                checksum = zlib.crc32(buffer[seen:received], checksum)
+            if complete:
+                return checksum
+            seen = received
 
     # Downloads.
 
-    def publish(self, transfer: int, array: np.ndarray[Any, Any]) -> None:
-        """Offer an array for download, once; LimitError while too much waits to be fetched already."""
-        download = _Download(array)
+    def publish(self, transfer: int, array: np.ndarray[Any, Any], shared: bool) -> Download:
+        """Offer an array for download, once; its bytes come with :meth:`fill`.
+
+        Raises
+        ------
+        LimitError
+            While too much waits to be fetched already.
+        """
         with self._changed:
             if transfer in self._downloads:
                 raise ProtocolError(f"transfer {transfer} was used twice")
             self._drop_stale()
-            waiting = sum(len(other.raw) for other in self._downloads.values())
-            if waiting and waiting + len(download.raw) > self._limits.download_bytes:
+            waiting = sum(other.size for other in self._downloads.values())
+            if waiting and waiting + array.nbytes > self._limits.download_bytes:
                 raise LimitError(f"{waiting} bytes of downloads wait to be fetched")
             if len(self._downloads) >= self._limits.downloads:
                 raise LimitError(f"{len(self._downloads)} downloads wait to be fetched")
+        # The only thread that publishes is this one, so nothing has changed meanwhile.
+        download = Download(array, shared)
+        with self._changed:
             self._downloads[transfer] = download
+        return download
+
+    def fill(self, download: Download) -> None:
+        """Copy a download's bytes, while it may be sent already."""
+        for start in range(0, download.size, CHUNK_BYTES):
+            piece = slice(start, start + CHUNK_BYTES)
+            if download.buffer is not download.source:
+                download.buffer[piece] = download.source[piece]
+            download.checksum = zlib.crc32(download.buffer[piece], download.checksum)
+            with self._changed:
+                download.ready = min(piece.stop, download.size)
+                self._changed.notify_all()
+        download.source = download.buffer
 
     def _drop_stale(self) -> None:
         """Forget downloads that nobody has fetched for a long time."""
@@ -264,18 +310,32 @@ class Transfers:
             download = self._downloads.get(transfer)
             if download is None:
                 raise TransferError(f"there is no download {transfer}")
-            if offset > len(download.raw):
+            if offset > download.size:
                 raise TransferError(f"download {transfer} ends before byte {offset}")
             download.readers += 1
         complete = False
         try:
-            yield from _chunks(transfer, download.raw, offset)
+            yield from self._chunks(transfer, download, offset)
             complete = True
         finally:
             with self._changed:
                 download.readers -= 1
                 if complete:
                     self._downloads.pop(transfer, None)
+
+    def _chunks(self, transfer: int, download: Download, offset: int) -> Iterator[bytes]:
+        raw = memoryview(download.buffer)
+        while True:
+            end = min(offset + CHUNK_BYTES, download.size)
+            with self._changed:
+                self._changed.wait_for(lambda end=end: self._closed or download.ready >= end)
+                if download.ready < end:
+                    raise TransferError("the session is closed")
+            if end == download.size:
+                yield codec.write_chunk(transfer, offset, raw[offset:end], download.checksum)
+                return
+            yield codec.write_chunk(transfer, offset, raw[offset:end])
+            offset = end
 
     def close(self) -> None:
         """Forget everything and wake whoever waits."""
@@ -284,16 +344,3 @@ class Transfers:
             self._uploads.clear()
             self._downloads.clear()
             self._changed.notify_all()
-
-
-def _chunks(transfer: int, raw: memoryview, offset: int) -> Iterator[bytes]:
-    checksum = zlib.crc32(raw[:offset])
-    while True:
-        piece = raw[offset : offset + CHUNK_BYTES]
-        checksum = zlib.crc32(piece, checksum)
-        end = offset + len(piece)
-        if end >= len(raw):
-            yield codec.write_chunk(transfer, offset, piece, checksum)
-            return
-        yield codec.write_chunk(transfer, offset, piece)
-        offset = end

@@ -12,7 +12,7 @@ from .backend import Array, Backend
 from .registry import KERNELS
 
 if TYPE_CHECKING:
-    from .tape import Leaf, Node
+    from .tape import Broken, Leaf, Node
 
 
 class Failure:
@@ -64,7 +64,7 @@ class Value:
         data: Array,
         spec: TensorSpec,
         backend: Backend,
-        producer: Node | Leaf | None = None,
+        producer: Node | Leaf | Broken | None = None,
         index: int = 0,
     ) -> None:
         self.data = data
