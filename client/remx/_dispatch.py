@@ -265,7 +265,7 @@ def _issue(
     return results[0] if len(results) == 1 else results
 
 
-def _check_targets(plan: Plan, targets: Sequence[NDArray], mode: int, tracked: bool) -> None:
+def _check_targets(plan: Plan, targets: Sequence[NDArray], mode: int, tracked: int) -> None:
     """Whether results can be written into these arrays."""
     op = plan.ref.op
     if len(targets) != len(plan.out_specs):
@@ -357,7 +357,7 @@ def scalar_into(op: Op, lhs: NDArray, scalar: float) -> NDArray:
     return _issue_into(session, plan, lhs, codec.float_to_word(float(scalar)), False)
 
 
-def _issue_into(session: Session, plan: Plan, lhs: NDArray, word: int, tracked: bool) -> NDArray:
+def _issue_into(session: Session, plan: Plan, lhs: NDArray, word: int, tracked: int) -> NDArray:
     mode = STATE.mode
     if plan.out_spec is not lhs._spec or mode & RECORDING:
         _check_targets(plan, (lhs,), mode, tracked)

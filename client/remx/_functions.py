@@ -84,6 +84,7 @@ def _variadic(op: Op) -> Callable[..., Any]:
         given.pop("num_args", None)
         for array in args:
             _check_array(op, label, array)
+        _check_out(op, out)
         return invoke(op, args, given, out)
 
     return function
@@ -95,8 +96,21 @@ def _call(op: Op, args: Sequence[Any], out: Any, given: dict[str, Any]) -> Any:
     if names < len(args) <= names + 2 and out is None:
         # By position, MXNet's functions take `out` and `name` after the attributes.
         args, out = args[:names], args[names]
+    _check_out(op, out)
     inputs, attrs = bind(op, args, given)
     return invoke(op, inputs, attrs, out, context)
+
+
+def _check_out(op: Op, out: Any) -> None:
+    targets = out if isinstance(out, (list, tuple)) else (out,)
+    for target in targets:
+        if target is not None and not isinstance(target, Operators):
+            raise UnsupportedTypeError(
+                op=op.name,
+                argument="out",
+                got=clip(repr(target), 200),
+                expected="an NDArray, or a list of them",
+            )
 
 
 def _context(value: Any) -> Context | None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from remx_contract import codec
-from remx_contract.errors import NotDifferentiableError, PreconditionError, ShapeError
+from remx_contract.errors import GraphFreedError, NotDifferentiableError, PreconditionError, ShapeError
 from remx_contract.v1 import stream_pb2
 
 from . import _dispatch
 from ._session import next_handle
 from ._sites import site
 from ._state import STATE
-from .ndarray import NDArray, mark
+from .ndarray import FREED, NDArray, mark
 
 __all__ = [
     "backward",
@@ -146,6 +146,11 @@ def _check_heads(heads: list[NDArray], given: Gradients) -> list[NDArray | None]
         if len(gradients) != len(heads):
             raise PreconditionError("heads and head_grads must be lists of the same length", op="backward")
     for head in heads:
+        if head._tracked is FREED:
+            raise GraphFreedError(
+                "the graph was freed by an earlier backward pass; pass retain_graph=True to that one",
+                op="backward",
+            )
         if not head._tracked:
             raise NotDifferentiableError(
                 "Cannot differentiate node because it is not in a computational graph; compute it inside "
@@ -199,6 +204,15 @@ def backward(
     several = _list(heads)
     message = _message(several, head_grads, retain_graph, False, train_mode)
     several[0]._session.command(stream_pb2.Command(backward=message))
+    if not retain_graph:
+        _forget(several)
+
+
+def _forget(heads: list[NDArray]) -> None:
+    """The graph of these heads is freed: another pass from one of them is an error at the call."""
+    for head in heads:
+        if head.grad is None:
+            head._tracked = FREED
 
 
 def grad(
@@ -242,6 +256,8 @@ def grad(
     message.variables.extend(variable._handle for variable in wanted)
     message.outputs.extend(handles)
     session.command(stream_pb2.Command(backward=message))
+    if not retain:
+        _forget(several)
     return [
         NDArray(session, handle, variable._spec, variable._context, create_graph)
         for handle, variable in zip(handles, wanted, strict=True)

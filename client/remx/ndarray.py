@@ -6,7 +6,7 @@ The module is also MXNet's other name for :mod:`remx.nd`: what is not here is lo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,9 @@ DTypeLike = npt.DTypeLike | None
 GRAD_REQUESTS = {"null": 0, "write": 1, "add": 3}
 """MXNet's names and codes of what happens to a gradient that arrives."""
 
+FREED: Final = 2
+"""What ``_tracked`` is for an array whose recorded computation an earlier backward pass has freed."""
+
 _ABS, _CAST, _COPY, _DETACH, _VIEW = (OPS[name] for name in ("abs", "Cast", "_copyto", "_detach", "_view"))
 _TRANSPOSE, _DOT = OPS["transpose"], OPS["dot"]
 
@@ -66,7 +69,7 @@ class NDArray(Operators, Fluent):
     __slots__ = ("__weakref__", "_context", "_gradient", "_handle", "_session", "_spec", "_tracked")
 
     def __init__(
-        self, session: Session, handle: int, spec: TensorSpec, context: Context, tracked: bool = False
+        self, session: Session, handle: int, spec: TensorSpec, context: Context, tracked: int = False
     ) -> None:
         self._session = session
         self._handle = handle

@@ -157,13 +157,21 @@ class Op:
         ArgumentError
             For a name the op does not have, a value it cannot take, or a required attribute left out.
         """
+        return self._parse(given, self.attrs)
+
+    def parse_static(self, given: Mapping[str, object]) -> Attrs:
+        """Like :meth:`parse`, for the attributes that make up a spec: the per-call ones are not among them."""
+        return self._parse(given, self.static)
+
+    def _parse(self, given: Mapping[str, object], known: tuple[Attr, ...]) -> Attrs:
         attrs = Attrs()
+        names = {attr.name for attr in known}
         for name in given:
-            if name not in self.attr_of:
+            if name not in names:
                 raise ArgumentError(
                     op=self.name, argument=name, got="an unknown name", expected=self._names_text()
                 )
-        for attr in self.attrs:
+        for attr in known:
             if attr.name in given:
                 attrs[attr.name] = attr.parse(self.name, given[attr.name])
             elif attr.default is REQUIRED:

@@ -443,7 +443,7 @@ def _with_room(call: Callable[..., Any], backend: Backend, size: int) -> Callabl
 def make_spec(name: str, given: dict[str, Any], inputs: int, backend: Backend | None) -> OpSpec:
     """The OpSpec of a Define command; raises what parsing raises."""
     op = find(name)
-    return OpSpec(op, op.parse(given), inputs, backend)
+    return OpSpec(op, op.parse_static(given), inputs, backend)
 
 
 def poison(spec: OpSpec, values: Sequence[Value | None], failure: Failure, backend: Backend) -> list[Value]:

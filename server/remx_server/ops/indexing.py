@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
+from remx_contract.rules.indexing import indexed
+
 from ..conversion import as_element, as_positions, check_range
 from ..numeric import to_whole
 from ..registry import KERNELS, kernel
@@ -90,7 +92,9 @@ def index_put(xp, *data, key):
         value = to_whole(xp, value, array.dtype) if whole else value.astype(array.dtype)
     elif xp.may_share_memory(array, value):
         value = value.copy()
-    array[_numpy_key(xp, array.shape, key, arrays)] = value
+    # An array of one element goes into a single place, too: axes of length 1 in front do not count.
+    ndim = len(indexed(array.shape, key, [one.shape for one in arrays])) if value.ndim else 0
+    array[_numpy_key(xp, array.shape, key, arrays)] = value.reshape(value.shape[max(value.ndim - ndim, 0) :])
     return ()
 
 
