@@ -12,7 +12,8 @@ from remx_contract import errors, status
 from remx_contract.errors import MXNetError
 from remx_contract.v1 import stream_pb2
 
-CLASSES = list(status.classes())
+# A side may have subclasses of its own that never cross the wire.
+CLASSES = [cls for cls in status.classes() if cls.__module__ == errors.__name__]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 

@@ -12,6 +12,7 @@ import pytest
 from remx_contract.catalogue import OPS
 from remx_contract.errors import DTypeError, MXNetError, OutOfRangeError, ValueRangeError
 from remx_contract.infer import infer
+from remx_contract.op import Grad
 from remx_contract.spec import TensorSpec
 from remx_server.value import Value
 from support.runner import DEVICES, Runner, runner_on
@@ -157,6 +158,38 @@ def test_kernel_gives_the_dtypes_that_its_rule_says(op: str) -> None:
         form = (*sorted(case.attrs), len(case.inputs))
         if case.outputs and form in shapes:
             call(op, shapes[form], case.inputs, case.attrs)
+
+
+def with_no_elements(shapes: list[tuple[int, ...]]) -> list[list[tuple[int, ...]]]:
+    """Shapes without axes, and those where an axis of one or all of the inputs has no length."""
+    made: list[list[tuple[int, ...]]] = [[()] * len(shapes), [(0,)] * len(shapes)]
+    for axis in range(max(len(shape) for shape in shapes)):
+        emptied = [(*shape[:axis], *[0] * (axis < len(shape)), *shape[axis + 1 :]) for shape in shapes]
+        made.append(emptied)
+        made += [
+            [*shapes[:position], emptied[position], *shapes[position + 1 :]]
+            for position in range(len(shapes))
+        ]
+    return made
+
+
+@pytest.mark.parametrize("op", [op for op, row in OPS.items() if row.inputs and op in SAMPLES])
+def test_arrays_without_elements_or_axes_are_computed_or_refused(op: str) -> None:
+    runner, row = runner_on("cpu"), OPS[op]
+    for sample in SAMPLES[op]:
+        for shapes in with_no_elements([given.shape for given in sample.inputs]):
+            given = [np.zeros(shape, one.dtype) for shape, one in zip(shapes, sample.inputs, strict=True)]
+            inputs = [runner.variable(array) for array in given]
+            try:
+                infer(row, [value.spec for value in inputs], row.parse(sample.attrs))
+            except MXNetError:
+                continue
+            with suppress(DTypeError, OutOfRangeError, ValueRangeError):
+                outputs = runner.apply(op, inputs, sample.attrs)
+                if row.grad is Grad.NONE:
+                    continue
+                gradients = runner.gradients(outputs, [None] * len(outputs), inputs)
+                assert [value.spec for value in gradients] == [value.spec for value in inputs]
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -119,11 +119,11 @@ def _(g, data, gamma, out1, act_type, slope):
 def _(g, data, gamma_spec):
     shape = slopes_shape(gamma_spec.shape, data.spec.shape)
     below = KERNELS["_sum_to"]((g - gate(g, data)) * data, shape=shape)
-    return KERNELS["Reshape"](below, shape=gamma_spec.shape)
+    return KERNELS["_reshape"](below, shape=gamma_spec.shape)
 
 
 def _laid_out(gamma: Any, data_shape: tuple[int, ...]) -> Any:
-    return KERNELS["Reshape"](gamma, shape=slopes_shape(gamma.spec.shape, data_shape))
+    return KERNELS["_reshape"](gamma, shape=slopes_shape(gamma.spec.shape, data_shape))
 
 
 def _softmax_axis(mode: str) -> int:

@@ -256,15 +256,15 @@ def _(g, in_specs, needs, dim):
     gradients, first = [], 0
     for spec, need in zip(in_specs, needs, strict=True):
         last = first + spec.shape[axis]
-        gradients.append(_part(g, axis, first, last) if need else None)
+        gradients.append(_part(g, axis, first, last, spec) if need else None)
         first = last
     return gradients
 
 
-def _part(g, axis, first, last):
+def _part(g, axis, first, last, spec):
     if first == last:
-        # Nothing reaches an input without elements, and slice_axis refuses an empty part.
-        return None
+        # slice_axis refuses an empty part.
+        return blank(g, shape=spec.shape)
     if last - first == g.spec.shape[axis]:
         return g
     return KERNELS["slice_axis"](g, axis=axis, begin=first, end=last)
