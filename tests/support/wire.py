@@ -324,7 +324,10 @@ class ServerProcess:
 
     def __exit__(self, *error: object) -> None:
         self.process.kill()
-        self.process.communicate()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+        self.process.wait()
 
     def signal(self, number: int = signal.SIGTERM) -> None:
         """Send a signal."""
