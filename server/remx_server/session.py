@@ -18,6 +18,7 @@ from remx_contract import codec
 from remx_contract.errors import (
     HandleError,
     InternalError,
+    KernelError,
     LimitError,
     MXNetError,
     ProtocolError,
@@ -295,6 +296,8 @@ class Session:
 
     def fail(self, error: MXNetError, site: int) -> Failure:
         """The failure that an error makes, noted for the next barrier."""
+        if isinstance(error, KernelError):
+            log.error("kernel failed", extra={"session": self.name, "op": error.op}, exc_info=error)
         failure = Failure(error, site)
         if len(self.failures) >= _MAX_FAILURES:
             self.failures[:] = [known for known in self.failures if not known.reported]

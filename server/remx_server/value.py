@@ -31,6 +31,8 @@ class Failure:
     __slots__ = ("error", "reported", "site")
 
     def __init__(self, error: MXNetError, site: int = 0) -> None:
+        # The frames of its traceback would keep every array that the failing command had at hand.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
         self.error = error
         self.site = site
         self.reported = False

@@ -278,6 +278,20 @@ def test_a_failure_travels_to_all_that_depends_on_it(wire: Wire) -> None:
     assert wire.read(good) == 1
 
 
+def test_a_bug_in_a_kernel_fails_the_op_alone_and_is_logged(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def kernel(*arrays: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("remx_server.registry.UfuncKernel.bind", lambda *arguments: kernel)
+    with pytest.raises(errors.KernelError, match="broadcast_add.*RuntimeError: a bug"):
+        wire.read(wire.op("broadcast_add", wire.put([1]), wire.put([1])))
+    assert wire.read(wire.put([1])) == 1
+    [record] = [record for record in caplog.records if record.message == "kernel failed"]
+    assert "in kernel" in str(record.exc_text)
+
+
 def test_an_unknown_input_fails_the_op_alone(wire: Wire) -> None:
     bad = wire.op("tanh", 999)
     with pytest.raises(errors.HandleError):
