@@ -26,7 +26,7 @@ from remx_contract.spec import TensorSpec
 from . import memory, tape
 from .backend import Array, Backend, Devices
 from .registry import CURRENT, KERNELS, Kernel
-from .tape import Leaf, Node
+from .tape import Broken, Leaf, Node, Pattern
 from .value import Failure, Value, mark_written
 
 MAX_CACHED_PLANS: Final = 4096
@@ -38,9 +38,9 @@ WRITING: Final = codec.WRITING
 
 
 class Plan:
-    """What is known of an op once its input specs are: output specs and the bound kernel."""
+    """What is known of an op once its input specs are: output specs, the bound kernel, what is recorded."""
 
-    __slots__ = ("calls", "only", "out_specs", "training_calls")
+    __slots__ = ("calls", "only", "out_specs", "patterns", "training_calls")
 
     def __init__(self, out_specs: tuple[TensorSpec, ...]) -> None:
         self.out_specs = out_specs
@@ -48,6 +48,8 @@ class Plan:
         self.only = out_specs[0] if len(out_specs) == 1 else None
         self.calls: dict[Backend, Callable[..., Any]] = {}
         self.training_calls: dict[Backend, Callable[..., Any]] = {}
+        # By the bit mask of the tracked inputs.
+        self.patterns: dict[int, Pattern] = {}
 
 
 class OpSpec:
@@ -209,7 +211,7 @@ class Executor:
             for value in values:
                 if value.producer is not None:
                     self.rank += 1
-                    Node(spec, per_call, values, outputs, self.rank, bool(mode & TRAINING), site)
+                    Node(spec, plan, per_call, values, outputs, self.rank, bool(mode & TRAINING), site)
                     break
         if spec.op.hidden:
             outputs = outputs[: spec.outputs]
@@ -324,24 +326,30 @@ class Executor:
         target.data = data.astype(target.spec.dtype)
         target.failure = None
         target.base = None
+        if isinstance(target.producer, Broken):
+            target.producer = None
 
     # Running the ops of gradient rules.
 
     def apply(self, kernel: Kernel, values: Sequence[Value], attrs: dict[str, Any]) -> Any:
         """Run an op for a gradient rule: one value, or a list where the op has several outputs."""
-        op = kernel.op
-        per_call = {name: attrs[name] for name in attrs if op.attr_of[name].per_call} if op.per_call else {}
-        backend = None
-        key = (kernel, len(values), *[item for item in attrs.items() if item[0] not in per_call])
+        per_call: dict[str, Any] = {}
+        if not attrs:
+            key: Any = (kernel, len(values))
+        elif kernel.per_call:
+            per_call = {name: attrs[name] for name in kernel.per_call if name in attrs}
+            attrs = {name: value for name, value in attrs.items() if name not in per_call}
+            key = (kernel, len(values), *attrs.items())
+        else:
+            key = (kernel, len(values), *attrs.items())
         spec = self._rule_specs.get(key)
         if spec is None:
-            parsed = op.parse(attrs)
-            spec = OpSpec(op, parsed, len(values), backend)
+            spec = OpSpec(kernel.op, kernel.op.parse_static(attrs), len(values), None)
             if len(self._rule_specs) >= MAX_CACHED_PLANS:
                 self._rule_specs.clear()
             self._rule_specs[key] = spec
-        for attr in op.per_call:
-            per_call.setdefault(attr.name, attr.default)
+        if len(per_call) != len(kernel.per_call):
+            per_call = kernel.per_call | per_call
         outputs = self.run(spec, values, per_call, self.mode, 0)
         return outputs[0] if len(outputs) == 1 else outputs
 

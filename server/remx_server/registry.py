@@ -101,6 +101,8 @@ class Kernel:
     Attributes
     ----------
     op : Op
+    per_call : dict
+        The per-call attributes with their defaults.
     function : callable
     rules : dict of int to Rule
         By input index.
@@ -115,6 +117,7 @@ class Kernel:
 
     def __init__(self, op: Op, function: Callable[..., Any], ufunc: str = "", kinds: str = "fiub") -> None:
         self.op = op
+        self.per_call = {attr.name: attr.default for attr in op.per_call}
         self.function = function
         self.ufunc = ufunc
         self.kinds = kinds

@@ -13,7 +13,8 @@ with no thread blocked meanwhile.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from remx_contract.errors import (
@@ -22,13 +23,15 @@ from remx_contract.errors import (
     OverwrittenValueError,
     ShapeError,
 )
-from remx_contract.op import Grad
+from remx_contract.op import Grad, Op
+from remx_contract.spec import TensorSpec
 
+from .backend import Array
 from .registry import ALL_INPUTS, KERNELS, REST, Rule
 from .value import Value
 
 if TYPE_CHECKING:
-    from .executor import Executor, OpSpec
+    from .executor import Executor, OpSpec, Plan
 
 NULL: Final = 0
 WRITE: Final = 1
@@ -53,34 +56,59 @@ class Leaf:
         self.request = request
 
 
-class Saved:
-    """An array kept for a rule, with the number of writes its memory had seen.
+Saved = tuple[Array, list[int], int]
+"""An array kept for a rule, the counter of the writes to its memory, and where that stood."""
 
-    An output is saved without its producer, which is the node that keeps it: so no cycle keeps memory alive.
+
+def save(value: Value) -> Saved:
+    """Keep a value's array. Its producer is not kept: an output's is the node that keeps it, which would be a
+    cycle, and an input's is in the node's edges."""
+    memory = value.base or value
+    writes = memory.writes
+    if writes is None:
+        writes = memory.writes = [0]
+    return value.data, writes, writes[0]
+
+
+class Pattern:
+    """What is known of a recorded op once its plan is known, and which of its inputs are tracked.
+
+    Attributes
+    ----------
+    in_specs, out_specs : tuple of TensorSpec
+    needs : list of bool
+        Which inputs want gradients.
+    saved_inputs, saved_outputs : tuple of int
+        What the rules name.
+    rules : list of (int, callable, list of callable)
+        Input index, rule, and what gets each of its arguments from a node and the gradients of its outputs.
+    rule_for_all : (callable, list of callable) or None
+        The rule that gives the gradients of all inputs at once.
     """
 
-    __slots__ = ("backend", "count", "data", "index", "producer", "spec", "writes")
+    __slots__ = ("in_specs", "needs", "out_specs", "rule_for_all", "rules", "saved_inputs", "saved_outputs")
 
-    def __init__(self, value: Value, producer: Node | Leaf | None) -> None:
-        self.data = value.data
-        self.spec = value.spec
-        self.backend = value.backend
-        self.producer = producer
-        self.index = value.index
-        memory = value.base or value
-        if memory.writes is None:
-            memory.writes = [0]
-        self.writes = memory.writes
-        self.count = memory.writes[0]
-
-    def restore(self, op: str, producer: Node | Leaf | None) -> Value:
-        """The value as it was; OverwrittenValueError if its memory was written since."""
-        if self.writes[0] != self.count:
-            raise OverwrittenValueError(
-                op=op,
-                message=f"its gradient needs an array of {self.spec}, written over since it was recorded",
-            )
-        return Value(self.data, self.spec, self.backend, producer, self.index)
+    def __init__(
+        self, spec: OpSpec, in_specs: Sequence[TensorSpec], outputs: int, plan: Plan, mask: int
+    ) -> None:
+        kernel = spec.kernel
+        given = len(in_specs)
+        self.in_specs = in_specs
+        self.out_specs = plan.out_specs[:outputs]
+        self.needs = [bool(mask >> index & 1) for index in range(given)]
+        inputs, made = kernel.saved(mask)
+        if inputs in (ALL_INPUTS, REST):
+            inputs = tuple(range(inputs == REST, given))
+        # A rule may name an optional input or output that this call does not have; it gets None for it.
+        self.saved_inputs = tuple(index for index in inputs if index < given)
+        self.saved_outputs = tuple(index for index in made if index < outputs)
+        self.rules = [
+            (index, rule.function, _getters(rule))
+            for index, rule in sorted(kernel.rules.items())
+            if index < given and self.needs[index]
+        ]
+        every = kernel.rule_for_all
+        self.rule_for_all = None if every is None else (every.function, _getters(every))
 
 
 class Node:
@@ -89,12 +117,12 @@ class Node:
     Attributes
     ----------
     spec : OpSpec
+    pattern : Pattern
     per_call : dict
         The attributes that travelled with the call.
     edges : list of (producer, index) or None
         One for each input; None where it is not tracked.
-    inputs : dict of int to Saved
-    outputs : dict of int to Saved
+    inputs, outputs : dict of int to Saved
     freed : list of Leaf, or None
         Once a pass has freed the node: the leaves that the pass had reached.
     """
@@ -103,10 +131,9 @@ class Node:
         "backend",
         "edges",
         "freed",
-        "in_specs",
         "inputs",
-        "out_specs",
         "outputs",
+        "pattern",
         "per_call",
         "rank",
         "site",
@@ -117,6 +144,7 @@ class Node:
     def __init__(
         self,
         spec: OpSpec,
+        plan: Plan,
         per_call: dict[str, Any],
         values: Sequence[Value],
         outputs: Sequence[Value],
@@ -131,31 +159,28 @@ class Node:
         self.site = site
         self.freed: list[Leaf] | None = None
         self.backend = outputs[0].backend
-        self.in_specs = [value.spec for value in values]
-        self.out_specs = [value.spec for value in outputs]
-        tracked = 0
-        edges: list[tuple[Node | Leaf, int] | None] = []
-        for position, value in enumerate(values):
+        mask = 0
+        bit = 1
+        edges: list[tuple[Node | Leaf | Broken, int] | None] = []
+        for value in values:
             producer = value.producer
             if producer is None:
                 edges.append(None)
             else:
-                tracked |= 1 << position
+                mask |= bit
                 edges.append((producer, value.index))
+            bit <<= 1
         self.edges = edges
-        saved_inputs, saved_outputs = spec.kernel.saved(tracked)
-        if saved_inputs in (ALL_INPUTS, REST):
-            saved_inputs = tuple(range(saved_inputs == REST, len(values)))
-        # A rule may name an optional input or output that this call does not have; it gets None for it.
-        given = len(values)
-        self.inputs = {
-            index: Saved(values[index], values[index].producer) for index in saved_inputs if index < given
-        }
+        pattern = plan.patterns.get(mask)
+        if pattern is None:
+            in_specs = tuple([value.spec for value in values])
+            pattern = plan.patterns[mask] = Pattern(spec, in_specs, len(outputs), plan, mask)
+        self.pattern = pattern
+        self.inputs = {index: save(values[index]) for index in pattern.saved_inputs}
         for index, value in enumerate(outputs):
             value.producer = self
             value.index = index
-        made = len(outputs)
-        self.outputs = {index: Saved(outputs[index], None) for index in saved_outputs if index < made}
+        self.outputs = {index: save(outputs[index]) for index in pattern.saved_outputs}
 
     def free(self) -> None:
         """Drop the saved arrays, as soon as a pass is done with this node."""
@@ -206,71 +231,109 @@ def leaves(heads: Sequence[Value]) -> list[Leaf]:
     return list(found.values())
 
 
-def gradients_of(node: Node, gs: list[Value | None], executor: Executor) -> list[Value | None]:
-    """The gradients of a node's inputs, given those of its outputs (None stands for zero)."""
+Getter = Callable[[Node, list[Any]], Any]
+
+
+def _getters(rule: Rule) -> list[Getter]:
+    return [_getter(rule.op, *source) for source in rule.sources]
+
+
+def _getter(op: Op, name: str, kind: str, which: Any) -> Getter:
+    """What gets an argument of a rule from a node and the gradients of its outputs."""
+    if kind == "input":
+        return partial(_saved_input, which)
+    if kind == "output":
+        return partial(_saved_output, which)
+    if kind == "in_spec":
+        return lambda node, gs: node.pattern.in_specs[which]
+    if kind == "attr":
+        if op.attr_of[name].per_call:
+            return lambda node, gs: node.per_call[name]
+        return lambda node, gs: node.spec.attrs[name]
+    return _GETTERS[kind]
+
+
+def _saved_input(index: int, node: Node, gs: list[Any]) -> Value | None:
+    saved = node.inputs.get(index)
+    if saved is None:
+        return None
+    data, writes, count = saved
+    spec = node.pattern.in_specs[index]
+    if writes[0] != count:
+        raise _overwritten(node, spec)
+    edge = node.edges[index]
+    if edge is None:
+        return Value(data, spec, node.backend)
+    return Value(data, spec, node.backend, *edge)
+
+
+def _saved_output(index: int, node: Node, gs: list[Any]) -> Value | None:
+    saved = node.outputs.get(index)
+    if saved is None:
+        return None
+    data, writes, count = saved
+    spec = node.pattern.out_specs[index]
+    if writes[0] != count:
+        raise _overwritten(node, spec)
+    return Value(data, spec, node.backend, node, index)
+
+
+def _overwritten(node: Node, spec: TensorSpec) -> OverwrittenValueError:
+    return OverwrittenValueError(
+        op=node.spec.op.name,
+        message=f"its gradient needs an array of {spec}, written over since it was recorded",
+    )
+
+
+_GETTERS: Final[dict[str, Getter]] = {
+    "g": lambda node, gs: gs[0],
+    "gs": lambda node, gs: gs,
+    "needs": lambda node, gs: node.pattern.needs,
+    "training": lambda node, gs: node.training,
+    "in_specs": lambda node, gs: node.pattern.in_specs,
+    "out_specs": lambda node, gs: node.pattern.out_specs,
+    "all_inputs": lambda node, gs: [_saved_input(index, node, gs) for index in node.inputs],
+    "rest": lambda node, gs: [_saved_input(index, node, gs) for index in node.inputs],
+}
+
+
+def gradients_of(node: Node, gs: list[Value | None], executor: Executor) -> list[tuple[int, Value]]:
+    """The gradients of a node's inputs by index, given those of its outputs (None stands for zero)."""
     op = node.spec.op
-    if op.grad is Grad.NONE:
-        raise NotDifferentiableError(op=op.name, message="it has no gradient")
-    needs = [edge is not None for edge in node.edges]
-    if op.grad is Grad.ZERO:
+    pattern = node.pattern
+    if op.grad is not Grad.RULES:
+        if op.grad is Grad.NONE:
+            raise NotDifferentiableError(op=op.name, message="it has no gradient")
         return [
-            executor.zeros(spec, node.backend) if need else None
-            for spec, need in zip(node.in_specs, needs, strict=True)
+            (index, executor.zeros(pattern.in_specs[index], node.backend))
+            for index, need in enumerate(pattern.needs)
+            if need
         ]
-    filled = [
-        executor.zeros(spec, node.backend) if g is None else g
-        for g, spec in zip(gs, node.out_specs, strict=False)
-    ]
-    kernel = node.spec.kernel
-    if kernel.rule_for_all is not None:
-        results = list(_apply_rule(kernel.rule_for_all, node, filled, needs))
+    if None in gs:
+        gs = [
+            executor.zeros(spec, node.backend) if g is None else g
+            for g, spec in zip(gs, pattern.out_specs, strict=False)
+        ]
+    if pattern.rule_for_all is not None:
+        function, getters = pattern.rule_for_all
+        results = enumerate(function(*[get(node, gs) for get in getters]))
+        found = [(index, result) for index, result in results if pattern.needs[index]]
     else:
-        results = [
-            _apply_rule(kernel.rules[index], node, filled, needs) if need and index in kernel.rules else None
-            for index, need in enumerate(needs)
+        found = [
+            (index, function(*[get(node, gs) for get in getters]))
+            for index, function, getters in pattern.rules
         ]
     return [
-        _checked(node, index, result) if need else None
-        for index, (need, result) in enumerate(zip(needs, results, strict=True))
+        (index, gradient if gradient.spec is pattern.in_specs[index] else _fitted(node, index, gradient))
+        for index, gradient in found
+        if gradient is not None
     ]
 
 
-def _apply_rule(rule: Rule, node: Node, gs: list[Value], needs: list[bool]) -> Any:
-    return rule.function(*[_argument(node, source, gs, needs) for source in rule.sources])
-
-
-def _argument(node: Node, source: tuple[str, str, Any], gs: list[Value], needs: list[bool]) -> Any:
-    name, kind, which = source
-    op = node.spec.op.name
-    if kind == "g":
-        return gs[0]
-    if kind == "input":
-        saved = node.inputs.get(which)
-        return saved and saved.restore(op, saved.producer)
-    if kind == "output":
-        saved = node.outputs.get(which)
-        return saved and saved.restore(op, node)
-    if kind == "attr":
-        return node.per_call[name] if name in node.per_call else node.spec.attrs[name]
-    if kind == "in_spec":
-        return node.in_specs[which]
-    if kind in ("all_inputs", "rest"):
-        return [saved.restore(op, saved.producer) for saved in node.inputs.values()]
-    return {
-        "gs": gs,
-        "needs": needs,
-        "training": node.training,
-        "in_specs": node.in_specs,
-        "out_specs": node.out_specs,
-    }[kind]
-
-
-def _checked(node: Node, index: int, gradient: Value | None) -> Value | None:
-    """The gradient with the input's shape: broadcasting is undone here, any other mismatch is a bug in a
-    rule."""
-    if gradient is None:
-        return None
-    wanted = node.in_specs[index]
+def _fitted(node: Node, index: int, gradient: Value) -> Value:
+    """The gradient with the input's shape and dtype: broadcasting is undone here, any other shape is a bug in
+    a rule."""
+    wanted = node.pattern.in_specs[index]
     if gradient.spec.shape != wanted.shape:
         if not node.spec.op.broadcast:
             raise ShapeError(
@@ -322,14 +385,14 @@ def backward(
     heap: list[tuple[int, Node]] = []
     done: list[Node] = []
 
-    def arrive(producer: Node | Leaf, index: int, gradient: Value) -> None:
-        if isinstance(producer, Leaf):
+    def arrive(producer: Any, index: int, gradient: Value) -> None:
+        if producer.__class__ is Leaf:
             known = at_leaves.get(producer)
             at_leaves[producer] = gradient if known is None else KERNELS["elemwise_add"](known, gradient)
             return
         gs = pending.get(producer)
         if gs is None:
-            gs = pending[producer] = [None] * len(producer.out_specs)
+            gs = pending[producer] = [None] * len(producer.pattern.out_specs)
             heapq.heappush(heap, (-producer.rank, producer))
         other = gs[index]
         gs[index] = gradient if other is None else KERNELS["elemwise_add"](other, gradient)
@@ -352,9 +415,8 @@ def backward(
                 message="the graph was freed by an earlier backward pass; pass retain_graph=True to that one",
             )
         edges = node.edges
-        for edge, gradient in zip(edges, gradients_of(node, pending.pop(node), executor), strict=True):
-            if edge is not None and gradient is not None:
-                arrive(*edge, gradient)
+        for position, gradient in gradients_of(node, pending.pop(node), executor):
+            arrive(*edges[position], gradient)
         if not retain_graph:
             node.free()
             done.append(node)

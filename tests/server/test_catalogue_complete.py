@@ -15,7 +15,7 @@ from remx_contract.errors import GraphFreedError, OverwrittenValueError
 from remx_contract.op import Grad
 from remx_server import tape
 from remx_server.registry import KERNELS, check_complete
-from remx_server.tape import Leaf, Node, Saved
+from remx_server.tape import Leaf, Node
 from remx_server.value import Value
 from support.derivatives import Derivatives, smooth_samples
 from support.runner import Runner
@@ -116,7 +116,7 @@ def alive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[type]]:
         monkeypatch.setattr(cls, "__init__", made)
         monkeypatch.setattr(cls, "__del__", dropped, raising=False)
 
-    for cls in (Node, Leaf, Saved, Value):
+    for cls in (Node, Leaf, Value):
         watch(cls)
     gc.collect()
     gc.disable()
