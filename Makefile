@@ -21,6 +21,9 @@ test: $(STAMP)
 test-gpu: $(STAMP)
 	$(BIN)/python -m pytest -m gpu
 
+test-long: $(STAMP)
+	$(BIN)/python -m pytest -m long
+
 check: $(STAMP)
 	$(BIN)/python -m remx_contract.generate --check
 	$(BIN)/ruff check .
