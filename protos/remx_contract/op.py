@@ -160,7 +160,7 @@ class Op:
         return self._parse(given, self.attrs)
 
     def parse_static(self, given: Mapping[str, object]) -> Attrs:
-        """Like :meth:`parse`, for the attributes that make up a spec: the per-call ones are not among them."""
+        """Like :meth:`parse`, for the attributes that make up a spec: all but the per-call ones."""
         return self._parse(given, self.static)
 
     def _parse(self, given: Mapping[str, object], known: tuple[Attr, ...]) -> Attrs:

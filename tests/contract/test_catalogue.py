@@ -32,6 +32,7 @@ OWN = {
     "_detach",
     "_diag_into",
     "_gate",
+    "_log_softmax_back",
     "_index",
     "_index_add",
     "_index_put",

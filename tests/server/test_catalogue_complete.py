@@ -32,6 +32,7 @@ HELPERS = {
     "_contract",
     "_diag_into",
     "_gate",
+    "_log_softmax_back",
     "_index_add",
     "_pad_back",
     "_pick_add",
@@ -79,7 +80,7 @@ def passed() -> Iterator[Counter[str]]:
     counted: Counter[str] = Counter()
     original = tape.gradients_of
 
-    def count(node: Node, gs: list[Value | None], executor: Any) -> list[Value | None]:
+    def count(node: Node, gs: list[Value | None], executor: Any) -> list[tuple[int, Value]]:
         counted[node.spec.op.name] += 1
         return original(node, gs, executor)
 

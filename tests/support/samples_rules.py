@@ -12,7 +12,11 @@ RULE_OPS: Table = {
     "_sum_to": (sample(x(2, 3, 4), shape=(3, 1)), sample(x(2, 3), shape=(1,))),
     "_spread_to": (sample(x(3, 1), shape=(2, 3, 4)), sample(x(2, 3), shape=(2, 3))),
     "_sum_axes": (sample(x(2, 3, 4), axes=(0, 2), shape=(1, 3, 1)), sample(x(2, 3), axes=(0, 1), shape=(1,))),
-    "_spread_axes": (sample(x(3), axes=(0, 2), shape=(2, 3, 4)),),
+    "_spread_axes": (
+        sample(x(3), axes=(0, 2), shape=(2, 3, 4)),
+        sample(x(3), axes=(0, 2), shape=(2, 3, 4), scale=0.125),
+    ),
+    "_log_softmax_back": (sample(x(2, 3), x(2, 3), axis=1), sample(x(3, 2, 2), x(3, 2, 2), axis=0)),
     "_reverse_cumsum": (sample(x(2, 3), axis=1, shape=(2, 3)), sample(x(6), axis=None, shape=(2, 3))),
     "_take_along": (
         # Each element at most once: they come from sorting.

@@ -161,16 +161,20 @@ ROWS = (
     ),
     _internal(
         "_sum_axes",
-        "The sum over `axes` with its result reshaped to `shape`; the gradient of `_spread_axes`.",
+        "The sum over `axes` times `scale`, with its result reshaped to `shape`; the gradient of "
+        "`_spread_axes`.",
         reductions.to_shape,
         Attr("axes", SHAPE),
         Attr("shape", SHAPE),
+        Attr("scale", FLOAT, 1.0),
     ),
     _internal(
         "_spread_axes",
-        "A reduced array repeated along the `axes` that were reduced, up to `shape`; the gradient of sums.",
+        "A reduced array times `scale`, repeated along the `axes` that were reduced, up to `shape`; the "
+        "gradient of sums and means.",
         reductions.from_shape,
         Attr("axes", SHAPE),
         Attr("shape", SHAPE),
+        Attr("scale", FLOAT, 1.0),
     ),
 )

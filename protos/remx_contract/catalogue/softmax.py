@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..attributes import BOOL, FLOAT, INT, optional
 from ..dtypes import float16, float32, float64
 from ..op import RULES, Attr, Attrs, Op
-from ..rules import activations
+from ..rules import activations, types
 from ..rules.choices import dtype_among
 
 _ATTRS = (
@@ -50,5 +50,15 @@ ROWS = (
         dtype=activations.softmax_dtype,
         grad=RULES,
         doc="Logarithm of the softmax over `axis`, computed without overflow.",
+    ),
+    Op(
+        "_log_softmax_back",
+        inputs=("data", "result"),
+        attrs=(Attr("axis", INT),),
+        shape=activations.softmax_gradient,
+        dtype=types.same,
+        grad=RULES,
+        doc="The gradient of log_softmax without a temperature: `data`, the gradient of its result, less its "
+        "sum over `axis` times exp(`result`).",
     ),
 )

@@ -29,6 +29,14 @@ def softmax_without_length(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Sh
     return softmax(shapes, attrs)
 
 
+def softmax_gradient(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """The common shape of a softmax's result and its gradient."""
+    if shapes[0] != shapes[1]:
+        raise ShapeError(argument="result", got=f"shape {shapes[1]}", expected=f"{shapes[0]}")
+    normalize_axis(attrs.axis, len(shapes[0]))
+    return (shapes[0],)
+
+
 def softmax_dtype(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
     """The attribute ``dtype``, or that of the data; lengths are whole numbers."""
     if len(dtypes) > 1 and dtypes[1] not in INTEGERS:

@@ -6,6 +6,7 @@ from math import prod
 
 from remx_contract.rules.reductions import l2_axes, reduced_axes
 
+from ..conversion import as_element
 from ..registry import KERNELS, kernel
 
 
@@ -23,33 +24,39 @@ def _as(dtype, array):
     return array.astype(dtype)
 
 
-def _spread(g, data_spec, axes):
-    return KERNELS["_spread_axes"](g, axes=axes, shape=data_spec.shape)
+def _spread(g, data_spec, axes, scale=1.0):
+    return KERNELS["_spread_axes"](g, axes=axes, shape=data_spec.shape, scale=scale)
+
+
+def _scaled(data, scale):
+    return data if scale == 1.0 else data * as_element(scale, data.dtype)
 
 
 # The pair of which most gradients are made.
 
 
 @kernel(op="_sum_axes")
-def sum_axes(xp, data, axes, shape):
-    return data.sum(axis=axes, dtype=_wide(xp, data)).astype(data.dtype, copy=False).reshape(shape)
+def sum_axes(xp, data, axes, shape, scale):
+    total = data.sum(axis=axes, dtype=_wide(xp, data))
+    return _scaled(total, scale).astype(data.dtype, copy=False).reshape(shape)
 
 
 @sum_axes.vjp("data")
-def _(g, data_spec, axes):
-    return _spread(g, data_spec, axes)
+def _(g, data_spec, axes, scale):
+    return _spread(g, data_spec, axes, scale)
 
 
 @kernel(op="_spread_axes")
-def spread_axes(xp, data, axes, shape):
+def spread_axes(xp, data, axes, shape, scale):
     spread = xp.empty(shape, data.dtype)
-    spread[...] = data.reshape([1 if axis in axes else length for axis, length in enumerate(shape)])
+    kept = [1 if axis in axes else length for axis, length in enumerate(shape)]
+    spread[...] = _scaled(data, scale).reshape(kept)
     return spread
 
 
 @spread_axes.vjp("data")
-def _(g, data_spec, axes):
-    return KERNELS["_sum_axes"](g, axes=axes, shape=data_spec.shape)
+def _(g, data_spec, axes, scale):
+    return KERNELS["_sum_axes"](g, axes=axes, shape=data_spec.shape, scale=scale)
 
 
 # Sums and products.
@@ -78,7 +85,7 @@ def mean(xp, data, axis, exclude, out_specs):
 @mean.vjp("data")
 def _(g, data_spec, axis, exclude):
     axes = reduced_axes(axis, len(data_spec.shape), exclude)
-    return _spread(g * _reciprocal(_count(data_spec.shape, axes)), data_spec, axes)
+    return _spread(g, data_spec, axes, _reciprocal(_count(data_spec.shape, axes)))
 
 
 def _count(shape, axes):

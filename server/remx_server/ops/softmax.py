@@ -104,5 +104,23 @@ def log_softmax(xp, data, axis, temperature, out_specs):
 
 @log_softmax.vjp("data")
 def _(g, out, axis, temperature):
-    gradient = g - KERNELS["exp"](out) * _summed(g, axis)
+    gradient = log_softmax_back(g, out, axis=axis)
     return gradient if temperature in (None, 1) else gradient / temperature
+
+
+@kernel(op="_log_softmax_back")
+def log_softmax_back(xp, data, result, axis):
+    dtype = xp.float32 if data.dtype.itemsize == 2 else data.dtype
+    share = xp.exp(result, dtype=dtype)
+    share *= data.sum(axis=axis, dtype=dtype, keepdims=True)
+    return xp.subtract(data, share, out=share).astype(data.dtype, copy=False)
+
+
+@log_softmax_back.vjp("data")
+def _(g, result, axis):
+    return g - _summed(g * KERNELS["exp"](result), axis)
+
+
+@log_softmax_back.vjp("result")
+def _(g, data, result, axis):
+    return -(g * KERNELS["exp"](result) * _summed(data, axis))
