@@ -25,11 +25,17 @@ def host_memory() -> tuple[int, int]:
         return 0, 0
     try:
         limit = int((_CGROUP / "memory.max").read_text())
-        used = int((_CGROUP / "memory.current").read_text())
+        used = int((_CGROUP / "memory.current").read_text()) - _reclaimable()
     except (OSError, ValueError):
         # No container, or one without a limit ("max").
         return total, available
     return min(total, limit), max(0, min(available, limit - used))
+
+
+def _reclaimable() -> int:
+    """Bytes of the container's memory that are only a cache of files."""
+    lines = (_CGROUP / "memory.stat").read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith("inactive_file ")), 0)
 
 
 def available() -> int | None:

@@ -136,8 +136,7 @@ class Transfers:
         error: MXNetError = TransferError("the upload broke off before its last chunk")
         try:
             for chunk in chunks:
-                transfer, received, complete = self._receive(chunk, current)
-                current = transfer
+                current, received, complete = self.receive(chunk, current)
                 if complete:
                     return received
             raise error
@@ -148,11 +147,14 @@ class Transfers:
             if current is not None:
                 self._abandon(current, error)
 
-    def receive(self, chunk: bytes) -> int:
-        """Add one chunk of an upload; returns how many bytes of it are here."""
-        return self._receive(chunk, None)[1]
+    def receive(self, chunk: bytes, current: int | None = None) -> tuple[int, int, bool]:
+        """Add one chunk of an upload, which belongs to transfer ``current`` unless that is None.
 
-    def _receive(self, chunk: bytes, current: int | None) -> tuple[int, int, bool]:
+        Returns
+        -------
+        tuple
+            The transfer, how many bytes of it are here, and whether that was the last chunk.
+        """
         transfer, offset, data, checksum = codec.read_chunk(chunk)
         if current is not None and transfer != current:
             raise ProtocolError(f"a chunk of transfer {transfer} came in the stream of transfer {current}")

@@ -97,12 +97,15 @@ def test_a_session_that_does_not_end_is_closed_after_the_grace() -> None:
 
 def test_a_second_signal_ends_the_grace() -> None:
     with ServerProcess("--grace=60") as server:
-        Wire(Remote(server.address).stream)
+        wire = Wire(Remote(server.address).stream)
         server.signal()
         while health(server.address) == health_pb2.HealthCheckResponse.SERVING:
             time.sleep(0.02)
+        assert wire.read(wire.put([1])) == 1
         server.signal(signal.SIGINT)
         assert server.wait_while_open() == 0
+        with pytest.raises(Closed):
+            wire.receive("reply")
 
 
 def test_a_busy_server_ends_too() -> None:
