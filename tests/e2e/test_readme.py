@@ -1,4 +1,4 @@
-"""The README's Python blocks, run in order in one fresh process: they print what is shown below them."""
+"""The README's Python blocks, run in order in one fresh process, print what is shown below them."""
 
 from __future__ import annotations
 
@@ -88,3 +88,11 @@ def test_blocks_print_what_is_shown(address: str) -> None:
 def test_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_code_of_contributing_is_in_the_files_that_it_names() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    found = re.findall(r"`([\w/]+\.py)`:\n\n```python\n(.*?)^```\n", text, re.MULTILINE | re.DOTALL)
+    assert text.count("```python") == len(found) == 3
+    for path, code in found:
+        assert code in (ROOT / path).read_text(), path
