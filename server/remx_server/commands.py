@@ -141,10 +141,10 @@ class Commands:
             download = transfers.publish(message.transfer, array, shared=array is value.data)
         except Exception as error:
             _tell_failure(reply, error, "asnumpy")
-        # The client can ask for the first bytes while the last ones are copied.
+        # The client can ask for the bytes while the checksum is computed.
         self._session.outbox.put(stream_pb2.Down(reply=reply))
         if download is not None:
-            transfers.fill(download)
+            transfers.finish(download)
 
     def _barrier(self, message: stream_pb2.Barrier) -> None:
         session = self._session

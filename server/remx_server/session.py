@@ -183,6 +183,7 @@ class Session:
 
     def apply(self, batch: stream_pb2.Batch) -> None:
         """Run one batch and acknowledge it; raises what breaks the contract."""
+        self.transfers.settle()
         self._run(list(batch.code), iter(batch.commands))
         self.applied = batch.sequence
         self.outbox.acknowledge(batch.sequence, len(self.table))
@@ -212,6 +213,8 @@ class Session:
                 elif kind == _CALL:
                     self._commands.run(next(commands))
                     at += 1
+                    if at < end:
+                        self.transfers.settle()
                 else:
                     raise ProtocolError(f"code word {head} has an unknown kind")
         except (StopIteration, IndexError):
@@ -223,7 +226,7 @@ class Session:
         at += 1
         table = self.table
         inputs_end = at + spec.inputs
-        values = [table.get(handle) for handle in code[at:inputs_end]]
+        values = list(map(table.get, code[at:inputs_end]))
         self.ops += 1
         for value in values:
             if value is None or value.failure is not None:

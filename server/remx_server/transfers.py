@@ -1,7 +1,8 @@
 """Bulk data on its way in or out of a session: what byte streams fill and commands take, and the reverse.
 
-The session's thread has nothing else to do while a command waits for its bytes, so it computes the checksums:
-of an upload behind the stream that fills it, of a download (with the copy) ahead of the stream that sends it.
+The session's thread has nothing else to do while a command waits for its bytes, so it computes the
+checksums: of an upload behind the stream that fills it, of a download beside the stream that sends it. A
+download is sent from the tensor's own memory, and copied only if other commands come meanwhile.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from .config import Limits
 
 CHUNK_BYTES: Final = 1 << 20
 """The size of a download's chunks."""
+
+WAKE_BYTES: Final = 4 << 20
+"""How often an upload wakes the session's thread to go on with the checksum."""
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -69,23 +73,36 @@ class _Upload:
 
 
 class Download:
-    """An array that is, or soon will be, ready to be fetched.
+    """An array that can be fetched.
 
     Parameters
     ----------
     array : array
     shared : bool
-        Whether later commands may write to the array while it is being sent, so that it has to be copied.
+        Whether later commands may write to the array while it is being sent.
     """
 
     def __init__(self, array: np.ndarray[Any, Any], shared: bool) -> None:
-        self.source: Bytes = array.reshape(-1).view(np.uint8)
-        self.buffer = np.empty_like(self.source) if shared else self.source
-        self.size = len(self.buffer)
-        self.ready = 0
-        self.checksum = 0
+        self.bytes: Bytes = array.reshape(-1).view(np.uint8)
+        self.size = len(self.bytes)
+        self.shared = shared
+        self.checksum: int | None = None
         self.published = time.monotonic()
         self.readers = 0
+        # Held while a piece is taken from the array, and while the array changes places.
+        self._lock = threading.Lock()
+
+    def piece(self, transfer: int, start: int, end: int, checksum: int | None) -> bytes:
+        """A chunk of the array."""
+        with self._lock:
+            return codec.write_chunk(transfer, start, memoryview(self.bytes)[start:end], checksum)
+
+    def own(self) -> None:
+        """Move to memory of its own."""
+        copy = self.bytes.copy()
+        with self._lock:
+            self.bytes = copy
+            self.shared = False
 
 
 class Transfers:
@@ -101,6 +118,8 @@ class Transfers:
         self._changed = threading.Condition()
         self._uploads: dict[int, _Upload] = {}
         self._downloads: dict[int, Download] = {}
+        # Those that share their memory with a tensor; touched by the session's thread alone.
+        self._shared: list[Download] = []
         self._closed = False
 
     # Uploads.
@@ -163,7 +182,8 @@ class Transfers:
             upload.add(data)
             upload.checksum = checksum
             upload.complete = checksum is not None
-            self._changed.notify_all()
+            if upload.complete or upload.received // WAKE_BYTES > (upload.received - len(data)) // WAKE_BYTES:
+                self._changed.notify_all()
             return transfer, upload.received, upload.complete
 
     def _admit(self, transfer: int, offset: int, size: int) -> _Upload:
@@ -236,17 +256,18 @@ class Transfers:
         checksum = seen = 0
         while True:
             with self._changed:
-                came = self._changed.wait_for(
+                self._changed.wait_for(
                     lambda seen=seen: self._closed
                     or upload.complete
                     or upload.error is not None
-                    or upload.received > seen,
+                    or upload.received // WAKE_BYTES > seen // WAKE_BYTES,
                     self._limits.transfer_seconds,
                 )
                 received, complete, buffer = upload.received, upload.complete, upload.buffer
                 if upload.error is not None:
                     raise upload.error
-                if self._closed or not came:
+                # Slow is fine, as long as something came.
+                if self._closed or not (complete or received > seen):
                     raise TransferError(
                         f"upload {transfer} stopped after {received} of {upload.length} bytes"
                     )
@@ -259,7 +280,7 @@ class Transfers:
     # Downloads.
 
     def publish(self, transfer: int, array: np.ndarray[Any, Any], shared: bool) -> Download:
-        """Offer an array for download, once; its bytes come with :meth:`fill`.
+        """Offer an array for download, once; its checksum comes with :meth:`finish`.
 
         Raises
         ------
@@ -279,19 +300,26 @@ class Transfers:
         download = Download(array, shared)
         with self._changed:
             self._downloads[transfer] = download
+        if shared:
+            self._shared.append(download)
         return download
 
-    def fill(self, download: Download) -> None:
-        """Copy a download's bytes, while it may be sent already."""
+    def finish(self, download: Download) -> None:
+        """Compute a download's checksum, while it may be sent already."""
+        checksum = 0
         for start in range(0, download.size, CHUNK_BYTES):
-            piece = slice(start, start + CHUNK_BYTES)
-            if download.buffer is not download.source:
-                download.buffer[piece] = download.source[piece]
-            download.checksum = zlib.crc32(download.buffer[piece], download.checksum)
-            with self._changed:
-                download.ready = min(piece.stop, download.size)
-                self._changed.notify_all()
-        download.source = download.buffer
+            checksum = zlib.crc32(download.bytes[start : start + CHUNK_BYTES], checksum)
+        with self._changed:
+            download.checksum = checksum
+            self._changed.notify_all()
+
+    def settle(self) -> None:
+        """Before a command that may write to a published tensor: whatever is still being sent is copied."""
+        shared, self._shared = self._shared, []
+        with self._changed:
+            waiting = [download for download in self._downloads.values() if download in shared]
+        for download in waiting:
+            download.own()
 
     def _drop_stale(self) -> None:
         """Forget downloads that nobody has fetched for a long time."""
@@ -326,18 +354,14 @@ class Transfers:
                     self._downloads.pop(transfer, None)
 
     def _chunks(self, transfer: int, download: Download, offset: int) -> Iterator[bytes]:
-        raw = memoryview(download.buffer)
-        while True:
-            end = min(offset + CHUNK_BYTES, download.size)
-            with self._changed:
-                self._changed.wait_for(lambda end=end: self._closed or download.ready >= end)
-                if download.ready < end:
-                    raise TransferError("the session is closed")
-            if end == download.size:
-                yield codec.write_chunk(transfer, offset, raw[offset:end], download.checksum)
-                return
-            yield codec.write_chunk(transfer, offset, raw[offset:end])
+        while (end := offset + CHUNK_BYTES) < download.size:
+            yield download.piece(transfer, offset, end, None)
             offset = end
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or download.checksum is not None)
+            if download.checksum is None:
+                raise TransferError("the session is closed")
+        yield download.piece(transfer, offset, download.size, download.checksum)
 
     def close(self) -> None:
         """Forget everything and wake whoever waits."""

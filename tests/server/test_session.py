@@ -285,7 +285,7 @@ def test_a_bug_in_a_kernel_fails_the_op_alone_and_is_logged(
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("remx_server.registry.UfuncKernel.bind", lambda *arguments: kernel)
-    with pytest.raises(errors.KernelError, match="broadcast_add.*RuntimeError: a bug"):
+    with pytest.raises(errors.KernelError, match=r"broadcast_add.*RuntimeError: a bug"):
         wire.read(wire.op("broadcast_add", wire.put([1]), wire.put([1])))
     assert wire.read(wire.put([1])) == 1
     [record] = [record for record in caplog.records if record.message == "kernel failed"]
@@ -438,14 +438,21 @@ def test_what_is_too_large_to_read_says_so(wire: Wire) -> None:
     wire.wait(big)
 
 
-def test_a_published_tensor_keeps_its_values(service: Service, wire: Wire) -> None:
+@pytest.mark.parametrize("together", [False, True])
+def test_a_published_tensor_keeps_its_values(service: Service, wire: Wire, together: bool) -> None:
     handle = wire.put([1, 2])
-    transfer = wire.publish(handle)
-    wire.put([3, 4], write_to=handle)
+    if together:
+        # The write comes in the same batch as the publish.
+        transfer = 4711
+        wire.command(publish=pb.Publish(request=1, handle=handle, transfer=transfer))
+    else:
+        transfer = wire.publish(handle)
+    wire.invoke(wire.define("broadcast_add", 2), [handle, handle], outputs=[handle], flags=codec.WRITING)
     wire.settle()
     chunk = b"".join(service.session_of(wire.welcome.session).transfers.send(transfer, 0))
     _, _, data, _ = codec.read_chunk(chunk)
     assert np.frombuffer(data, "float32").tolist() == [1, 2]
+    assert wire.read(handle).tolist() == [2, 4]
 
 
 def test_publishing_what_failed_tells_the_failure(wire: Wire) -> None:

@@ -15,7 +15,7 @@ from remx_contract import codec, errors
 from remx_contract.v1 import stream_pb2 as pb
 from remx_server.config import Config, Limits
 from remx_server.serve import Server
-from remx_server.transfers import CHUNK_BYTES, Transfers
+from remx_server.transfers import CHUNK_BYTES, Download, Transfers
 from support.wire import Closed, Remote, Wire, chunks, reason_of
 
 LIMITS = Limits(
@@ -233,32 +233,50 @@ def fetch(transfers: Transfers, transfer: int, offset: int = 0) -> bytes:
     return b"".join(bytes(piece[2]) for piece in pieces)
 
 
-def test_a_download_can_start_before_it_is_filled(transfers: Transfers) -> None:
+def test_a_download_can_start_before_its_checksum_is_known(transfers: Transfers) -> None:
     array = np.arange(CHUNK_BYTES, dtype=np.float32)
     download = transfers.publish(1, array, shared=True)
     got: list[bytes] = []
     fetching = in_thread(lambda: got.append(fetch(transfers, 1)))
     time.sleep(0.02)
     assert got == []
-    transfers.fill(download)
+    transfers.finish(download)
     fetching.join(5)
     assert got == [array.tobytes()]
-    array[:] = 0
     with pytest.raises(errors.TransferError):
         fetch(transfers, 1)
 
 
-def test_what_is_written_later_is_not_sent(transfers: Transfers) -> None:
-    array = np.ones(10)
-    transfers.fill(transfers.publish(1, array, shared=True))
+@pytest.mark.parametrize("started", [False, True])
+def test_what_is_written_later_is_not_sent(transfers: Transfers, started: bool) -> None:
+    array = np.ones(CHUNK_BYTES)
+    transfers.finish(transfers.publish(1, array, shared=True))
+    chunks_sent = transfers.send(1, 0)
+    first = [next(chunks_sent)] if started else []
+    transfers.settle()
     array[:] = 2
-    assert fetch(transfers, 1) == np.ones(10).tobytes()
+    data = b"".join(bytes(codec.read_chunk(raw)[2]) for raw in [*first, *chunks_sent])
+    assert data == np.ones(CHUNK_BYTES).tobytes()
+
+
+def test_nothing_is_copied_that_has_its_own_memory_or_is_sent_already(
+    transfers: Transfers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[Download] = []
+    monkeypatch.setattr(Download, "own", lambda download: copied.append(download))
+    transfers.finish(transfers.publish(1, np.ones(3), shared=True))
+    transfers.finish(transfers.publish(2, np.ones(3), shared=False))
+    kept = transfers.publish(3, np.ones(3), shared=True)
+    assert fetch(transfers, 1)
+    for _ in range(2):
+        transfers.settle()
+    assert copied == [kept]
 
 
 @pytest.mark.parametrize("offset", [0, 1, CHUNK_BYTES, 3 * CHUNK_BYTES // 2, 2 * CHUNK_BYTES])
 def test_a_download_goes_on_where_it_broke_off(transfers: Transfers, offset: int) -> None:
     array = np.arange(CHUNK_BYTES // 4 * 2, dtype=np.float32)
-    transfers.fill(transfers.publish(1, array, shared=False))
+    transfers.finish(transfers.publish(1, array, shared=False))
     broken = transfers.send(1, 0)
     next(broken)
     broken.close()
@@ -267,7 +285,7 @@ def test_a_download_goes_on_where_it_broke_off(transfers: Transfers, offset: int
 
 
 def test_a_download_cannot_start_behind_its_end(transfers: Transfers) -> None:
-    transfers.fill(transfers.publish(1, np.zeros(2, np.uint8), shared=True))
+    transfers.finish(transfers.publish(1, np.zeros(2, np.uint8), shared=True))
     with pytest.raises(errors.TransferError, match="ends before"):
         fetch(transfers, 1, 3)
 
@@ -293,7 +311,7 @@ def test_a_download_is_published_once(transfers: Transfers) -> None:
         transfers.publish(1, np.zeros(1), shared=True)
 
 
-def test_a_download_that_will_not_be_filled_ends_with_its_session(transfers: Transfers) -> None:
+def test_a_download_that_will_not_be_finished_ends_with_its_session(transfers: Transfers) -> None:
     transfers.publish(1, np.zeros(1), shared=True)
     ended: list[bool] = []
 
