@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from ._dispatch import Plan, SpecRef
     from ._transport import Transport
 
-BATCH_WORDS: Final = 2048
-"""A batch leaves when it has this many code words, about 400 ops, even if others are in flight."""
+MIN_BATCH_WORDS: Final = 512
+MAX_BATCH_WORDS: Final = 8192
+"""A batch leaves when it is as large as all that is in flight, within these bounds: about 100 to 1,600 ops. The
+first ones leave soon, so that the server does not wait, and later ones are few."""
 BATCH_BYTES: Final = 1 << 18
 """A batch leaves when it has this much inline data: on a slow link, its acknowledgement is the sign of
 life."""
@@ -193,7 +195,7 @@ class Session:
             self._flying_words += len(words)
             self._flying_bytes += nbytes
             if self.limit > 0:
-                self.limit = BATCH_WORDS
+                self.limit = min(max(self._flying_words, MIN_BATCH_WORDS), MAX_BATCH_WORDS)
             self._counts.batches += 1
             self._transport.send(stream_pb2.Up(batch=batch))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -48,6 +49,7 @@ def float_to_word(value: float) -> int:
     return _WORD.unpack(_DOUBLE.pack(value))[0]  # type: ignore[no-any-return]
 
 
+@lru_cache(maxsize=4096)
 def word_to_float(word: int) -> float:
     """The float64 whose bits a code word holds."""
     return _DOUBLE.unpack(_WORD.pack(word))[0]  # type: ignore[no-any-return]

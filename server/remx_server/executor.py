@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from remx_contract import codec
@@ -35,6 +36,11 @@ MAX_CACHED_PLANS: Final = 4096
 RECORDING: Final = codec.RECORDING
 TRAINING: Final = codec.TRAINING
 WRITING: Final = codec.WRITING
+
+
+# Maps of these cost half of what list comprehensions do, and every op needs both.
+_spec_of: Final = attrgetter("spec")
+_data_of: Final = attrgetter("data")
 
 
 class Plan:
@@ -175,7 +181,7 @@ class Executor:
         MXNetError
             Whatever inference or the kernel raised, named and classed.
         """
-        key = tuple([value.spec for value in values])
+        key = tuple(map(_spec_of, values))
         plan = spec.plans.get(key) or spec.plan(key)
         backend = spec.backend or (values[0].backend if values else self.devices.cpu)
         if self.several_devices:
@@ -189,7 +195,7 @@ class Executor:
             into = self._ufunc_target(plan, targets, backend)
             if into is not None:
                 per_call["out"] = into
-        arrays = [value.data for value in values]
+        arrays = map(_data_of, values)
         try:
             results: Any = call(*arrays, **per_call) if per_call else call(*arrays)
         except Exception as error:
@@ -211,7 +217,7 @@ class Executor:
             for value in values:
                 if value.producer is not None:
                     self.rank += 1
-                    Node(spec, plan, per_call, values, outputs, self.rank, bool(mode & TRAINING), site)
+                    Node(spec, plan, per_call, values, outputs, self.rank, mode & TRAINING != 0, site)
                     break
         if spec.op.hidden:
             outputs = outputs[: spec.outputs]

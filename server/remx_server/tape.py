@@ -176,21 +176,24 @@ class Node:
             in_specs = tuple([value.spec for value in values])
             pattern = plan.patterns[mask] = Pattern(spec, in_specs, len(outputs), plan, mask)
         self.pattern = pattern
-        self.inputs = {index: save(values[index]) for index in pattern.saved_inputs}
-        for index, value in enumerate(outputs):
+        inputs: dict[int, Saved] = {}
+        for index in pattern.saved_inputs:
+            inputs[index] = save(values[index])
+        self.inputs = inputs
+        index = 0
+        for value in outputs:
             value.producer = self
             value.index = index
-        self.outputs = {index: save(outputs[index]) for index in pattern.saved_outputs}
+            index += 1
+        saved: dict[int, Saved] = {}
+        for index in pattern.saved_outputs:
+            saved[index] = save(outputs[index])
+        self.outputs = saved
 
-    def free(self) -> None:
-        """Drop the saved arrays, as soon as a pass is done with this node."""
-        self.inputs = {}
-        self.outputs = {}
 
-    def cut(self, leaves: list[Leaf]) -> None:
-        """Drop the way to the inputs, once the pass that freed this node is over; another one is an error."""
-        self.freed = leaves
-        self.edges = []
+_NOTHING: Final[dict[int, Saved]] = {}
+_NO_EDGES: Final[list[tuple[Any, int] | None]] = []
+"""What a freed node has; another pass over it is an error."""
 
 
 class Broken:
@@ -285,8 +288,12 @@ def _overwritten(node: Node, spec: TensorSpec) -> OverwrittenValueError:
     )
 
 
+def _first_gradient(node: Node, gs: list[Any]) -> Any:
+    return gs[0]
+
+
 _GETTERS: Final[dict[str, Getter]] = {
-    "g": lambda node, gs: gs[0],
+    "g": _first_gradient,
     "gs": lambda node, gs: gs,
     "needs": lambda node, gs: node.pattern.needs,
     "training": lambda node, gs: node.training,
@@ -314,20 +321,24 @@ def gradients_of(node: Node, gs: list[Value | None], executor: Executor) -> list
             executor.zeros(spec, node.backend) if g is None else g
             for g, spec in zip(gs, pattern.out_specs, strict=False)
         ]
+    found = []
     if pattern.rule_for_all is not None:
         function, getters = pattern.rule_for_all
-        results = enumerate(function(*[get(node, gs) for get in getters]))
-        found = [(index, result) for index, result in results if pattern.needs[index]]
-    else:
-        found = [
-            (index, function(*[get(node, gs) for get in getters]))
-            for index, function, getters in pattern.rules
-        ]
-    return [
-        (index, gradient if gradient.spec is pattern.in_specs[index] else _fitted(node, index, gradient))
-        for index, gradient in found
-        if gradient is not None
-    ]
+        for index, gradient in enumerate(function(*[get(node, gs) for get in getters])):
+            if gradient is not None and pattern.needs[index]:
+                found.append((index, _fitted(node, index, gradient)))
+        return found
+    in_specs = pattern.in_specs
+    for index, function, getters in pattern.rules:
+        arguments = []
+        for get in getters:
+            arguments.append(gs[0] if get is _first_gradient else get(node, gs))
+        gradient = function(*arguments)
+        if gradient is not None:
+            found.append(
+                (index, gradient if gradient.spec is in_specs[index] else _fitted(node, index, gradient))
+            )
+    return found
 
 
 def _fitted(node: Node, index: int, gradient: Value) -> Value:
@@ -380,7 +391,7 @@ def backward(
     GraphFreedError, OverwrittenValueError, ShapeError
     """
     wanted = None if variables is None else [_leaf_of(value) for value in variables]
-    pending: dict[Node, list[Value | None]] = {}
+    pending: dict[Any, list[Value | None]] = {}
     at_leaves: dict[Leaf, Value] = {}
     heap: list[tuple[int, Node]] = []
     done: list[Node] = []
@@ -416,14 +427,17 @@ def backward(
             )
         edges = node.edges
         for position, gradient in gradients_of(node, pending.pop(node), executor):
-            arrive(*edges[position], gradient)
+            producer, index = edges[position]
+            arrive(producer, index, gradient)
         if not retain_graph:
-            node.free()
+            # What was saved is dropped as soon as the pass is done with the node.
+            node.inputs = node.outputs = _NOTHING
             done.append(node)
     # Only now: a pass that fails half-way must still find the leaves whose gradients it spoils.
     reached = list(at_leaves)
     for node in done:
-        node.cut(reached)
+        node.freed = reached
+        node.edges = _NO_EDGES
     if wanted is not None:
         return [_found(at_leaves, leaf) for leaf in wanted]
     for leaf, gradient in at_leaves.items():
