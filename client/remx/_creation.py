@@ -79,7 +79,7 @@ def _from_host(host: np.ndarray[Any, Any], context: Context) -> NDArray:
 
 def _shape_of(op: str, shape: Shape) -> tuple[int, ...]:
     lengths = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    if not lengths or any(length < 1 for length in lengths):
+    if not lengths or any(not isinstance(length, (int, np.integer)) or length < 1 for length in lengths):
         raise ShapeError(
             op=op,
             argument="shape",

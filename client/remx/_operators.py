@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from remx_contract.catalogue import OPS
-from remx_contract.errors import UnsupportedTypeError
+from remx_contract.errors import NotAnArrayError
 from remx_contract.op import Op
 
 from ._dispatch import binary, binary_into, scalar_into, with_scalar
@@ -99,10 +99,10 @@ ELEMENTWISE: Final[dict[str, Elementwise]] = {
 }
 
 
-def refuse(value: object) -> UnsupportedTypeError:
+def refuse(value: object) -> NotAnArrayError:
     """The error for an operand that is neither an array nor a number."""
     hint = "; make it an array with nd.array()" if isinstance(value, (np.ndarray, list, tuple)) else ""
-    return UnsupportedTypeError(f"type {type(value)} not supported{hint}")
+    return NotAnArrayError(f"type {type(value)} not supported{hint}")
 
 
 def function(name: str) -> Callable[..., Any]:

@@ -194,7 +194,7 @@ def select(array: NDArray, key: Any) -> Selection:
         raise OutOfRangeError(f"too many indices ({used}) for array with {len(shape)} dimensions")
     try:
         selected = indexed(shape, wire, [one.shape for one in arrays])
-    except ArgumentError as error:
+    except (ArgumentError, ShapeError) as error:
         raise ValueRangeError(str(error)) from None
     return Selection(wire, arrays, selected, -1 if arrays else _block_offset(shape, wire, selected))
 

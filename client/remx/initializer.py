@@ -14,7 +14,7 @@ from math import prod, sqrt
 from typing import Any, ClassVar, Final, TypeVar
 
 from remx_contract.catalogue import OPS
-from remx_contract.errors import PreconditionError, ValueRangeError
+from remx_contract.errors import PreconditionError, UnsupportedTypeError, ValueRangeError
 
 from . import random
 from ._dispatch import invoke
@@ -124,6 +124,10 @@ class Initializer:
         ValueError
             If the name ends in nothing known.
         """
+        if not isinstance(desc, str):
+            raise UnsupportedTypeError(
+                op=type(self).__name__, argument="desc", got=f"{type(desc)}", expected="an InitDesc"
+            )
         if not isinstance(desc, InitDesc):
             warnings.warn(
                 "calling an initializer with a plain text as name is deprecated; use InitDesc(name)",
@@ -142,9 +146,8 @@ class Initializer:
             self._by_ending(desc, arr, self._ENDINGS)
 
     def _by_ending(self, desc: str, arr: NDArray, endings: tuple[tuple[str, str], ...]) -> None:
-        name = desc.lower()
         for ending, method in endings:
-            if name.endswith(ending):
+            if desc.endswith(ending):
                 getattr(self, method)(desc, arr)
                 self._tell(desc, ending, arr)
                 return
@@ -174,7 +177,8 @@ class Initializer:
         arr[:] = 0.0
 
     def _init_quantized_weight(self, name: str, arr: NDArray) -> None:
-        random.randint(-127, 127, arr.shape, "int32").astype(arr.dtype).copyto(arr)
+        # One number for all elements, as in MXNet.
+        arr[:] = random.randint(-127, 127, (1,), "int32")
 
     def _init_quantized_bias(self, name: str, arr: NDArray) -> None:
         arr[:] = 0

@@ -333,7 +333,7 @@ class NDArray(Operators, Fluent):
             gone = {at % self.ndim for at in axes}
         for at in gone:
             if self.shape[at] != 1:
-                raise ValueRangeError(
+                raise PreconditionError(
                     op="squeeze", argument="axis", got=f"{axis}", expected="axes of length 1"
                 )
         kept = tuple([n for at, n in enumerate(self.shape) if at not in gone])
@@ -496,8 +496,11 @@ def mark(variables: Sequence[NDArray], gradients: Sequence[NDArray], requests: S
     )
     session.command(stream_pb2.Command(mark=message))
     for variable, gradient, code in zip(variables, gradients, codes, strict=True):
-        variable._gradient = gradient
         variable._tracked = code != 0
+        if code:
+            variable._gradient = gradient
+        elif variable.grad is not None:
+            del variable._gradient
 
 
 def _unpickled(values: npt.NDArray[Any]) -> NDArray:

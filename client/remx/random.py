@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 from remx_contract.catalogue import OPS
-from remx_contract.errors import PreconditionError, UnsupportedTypeError, ValueRangeError
+from remx_contract.errors import NotAnArrayError, PreconditionError, ValueRangeError
 from remx_contract.v1 import stream_pb2
 
 from ._current import current
@@ -83,7 +83,7 @@ def _draw(
         return made
     for label, value in parameters.items():
         if not isinstance(value, (int, float, np.generic)):
-            raise PreconditionError(
+            raise ValueRangeError(
                 f"Distribution parameters must be either NDArray or numbers, but got {type(value)}.",
                 op=name,
                 argument=label,
@@ -194,7 +194,7 @@ def multinomial(
 def shuffle(data: NDArray, out: NDArray | None = None) -> NDArray:
     """The elements of a vector, or the rows of an array along its first axis, in random order."""
     if not isinstance(data, NDArray):
-        raise UnsupportedTypeError(op="shuffle", argument="data", got=f"{type(data)}", expected="an NDArray")
+        raise NotAnArrayError(op="shuffle", argument="data", got=f"{type(data)}", expected="an NDArray")
     made: NDArray = invoke(OPS["_shuffle"], (data,), {}, out)
     return made
 
