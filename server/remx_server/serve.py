@@ -10,6 +10,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 
 import grpc
@@ -110,7 +111,8 @@ class Server:
 def run(config: Config) -> int:
     """Serve until SIGTERM, SIGINT or, if the config says so, the end of standard input."""
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    stop = threading.Event()
+    # A queue and no event: a signal's handler may put while the main thread is inside of get.
+    reasons: SimpleQueue[int] = SimpleQueue()
     try:
         server = Server(config)
     except (DeviceError, RuntimeError) as error:
@@ -118,19 +120,16 @@ def run(config: Config) -> int:
         return 1
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        # Whoever asks twice does not want to wait for the sessions. In a thread: a handler must not take
-        # locks that the main thread may hold.
-        if stop.is_set():
-            threading.Thread(target=server.service.hurry, daemon=True).start()
-        stop.set()
+        reasons.put(number)
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     server.start()
     print(f"remx-server listening on {server.address} devices {', '.join(server.device_names())}", flush=True)
     if config.die_with_stdin:
-        threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
-    stop.wait()
+        threading.Thread(target=_watch_stdin, args=(reasons,), daemon=True).start()
+    reasons.get()
+    threading.Thread(target=_hurry, args=(reasons, server.service), daemon=True).start()
     if not server.stop():
         # Tearing down the interpreter under a running kernel could crash; there is nothing left to tidy up.
         logging.shutdown()
@@ -138,11 +137,17 @@ def run(config: Config) -> int:
     return 0
 
 
-def _watch_stdin(stop: threading.Event) -> None:
+def _hurry(reasons: SimpleQueue[int], service: Service) -> None:
+    """Whoever asks twice does not want to wait for the sessions."""
+    reasons.get()
+    service.hurry()
+
+
+def _watch_stdin(reasons: SimpleQueue[int]) -> None:
     """The parent holds the other end of standard input: when it ends, however it ends, so does this
     server."""
     # Not through sys.stdin, whose lock a thread must not hold while the interpreter ends.
     with contextlib.suppress(OSError):
         while os.read(0, 1024):
             pass
-    stop.set()
+    reasons.put(0)

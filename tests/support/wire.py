@@ -63,6 +63,8 @@ class Wire:
         self.heard: list[pb.Down] = []
         self._up: SimpleQueue[pb.Up | None] = SimpleQueue()
         self.send(first or hello())
+        # Kept, since a connection that nobody holds is closed.
+        self._stream = stream
         self.down = stream(iter(self._up.get, None))
         self.welcome = self.receive("welcome").welcome
 
