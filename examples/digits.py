@@ -140,7 +140,7 @@ def train(epochs: int, batch_size: int, seed: int) -> list[Epoch]:
             loss = train_epoch(network, optimizer, rate, batches(train_images, batch_size, random))
             accuracies = accuracy(network, train_images), accuracy(network, test_images)
             # The only wait of the epoch: one read of three numbers.
-            epoch = Epoch(*nd.concat(loss, *accuracies, dim=0).tolist())
+            epoch = Epoch(*nd.concat(loss, *accuracies, dim=0).asnumpy().tolist())
             history.append(epoch)
             bar.set_postfix(loss=f"{epoch.loss:.4f}", test=f"{epoch.test_accuracy:.1%}")
             bar.update(count)
