@@ -26,6 +26,7 @@ from remx_contract.spec import TensorSpec
 
 from . import memory, tape
 from .backend import Array, Backend, Devices
+from .passes import Passes, Tracer
 from .registry import CURRENT, KERNELS, Kernel
 from .tape import Broken, Leaf, Node, Pattern
 from .value import Failure, Value, mark_written
@@ -143,6 +144,8 @@ class Executor:
         self.mode = 0
         self.rank = 0
         self.active: Backend = devices.cpu
+        self.passes = Passes()
+        self.tracer: Tracer | None = None
         self._rule_specs: dict[Any, OpSpec] = {}
 
     # Running one op.
@@ -284,9 +287,7 @@ class Executor:
     def _gather(self, values: Sequence[Value], backend: Backend) -> Sequence[Value]:
         """The values on one device; MXNet takes mixed CPU contexts, and here mixed devices are copied over
         too."""
-        if backend is not self.active:
-            backend.activate()
-            self.active = backend
+        self.use(backend)
         if all(value.backend is backend for value in values):
             return values
         return [
@@ -357,15 +358,38 @@ class Executor:
         if len(per_call) != len(kernel.per_call):
             per_call = kernel.per_call | per_call
         outputs = self.run(spec, values, per_call, self.mode, 0)
+        if self.tracer is not None:
+            self._trace(spec, values, per_call, outputs)
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def _trace(
+        self, spec: OpSpec, values: Sequence[Value], per_call: dict[str, Any], outputs: Sequence[Value]
+    ) -> None:
+        """Tell the tracer of an op that ran."""
+        assert self.tracer is not None
+        plan = spec.plans[tuple(map(_spec_of, values))]
+        call = (plan.training_calls if self.mode & TRAINING else plan.calls)[outputs[0].backend]
+        self.tracer.step(spec, call, values, per_call, outputs)
 
     def zeros(self, spec: TensorSpec, backend: Backend) -> Value:
         """A new value of zeros."""
-        return Value(backend.xp.zeros(spec.shape, spec.dtype), spec, backend)
+        return self._filled("zeros", spec, backend)
 
     def ones(self, spec: TensorSpec, backend: Backend) -> Value:
         """A new value of ones."""
-        return Value(backend.xp.ones(spec.shape, spec.dtype), spec, backend)
+        return self._filled("ones", spec, backend)
+
+    def _filled(self, function: str, spec: TensorSpec, backend: Backend) -> Value:
+        value = Value(getattr(backend.xp, function)(spec.shape, spec.dtype), spec, backend)
+        if self.tracer is not None:
+            self.tracer.fill(value, function)
+        return value
+
+    def use(self, backend: Backend) -> None:
+        """Make a device the one that kernels run on."""
+        if backend is not self.active:
+            backend.activate()
+            self.active = backend
 
     # The tape.
 
@@ -419,6 +443,17 @@ class Executor:
         finally:
             CURRENT.executor = None
             self.mode = 0
+            self.tracer = None
+
+    @property
+    def recording(self) -> bool:
+        """Whether the pass that runs is recorded itself."""
+        return bool(self.mode & RECORDING)
+
+    @staticmethod
+    def classify(error: Exception, op: str) -> MXNetError:
+        """The error of remx for whatever a kernel raised."""
+        return classify(error, op)
 
 
 def classify(error: Exception, op: str) -> MXNetError:

@@ -27,7 +27,8 @@ from remx_contract.op import Grad, Op
 from remx_contract.spec import TensorSpec
 
 from .backend import Array
-from .registry import ALL_INPUTS, KERNELS, REST, Rule
+from .passes import Tracer, survey
+from .registry import ALL_INPUTS, CURRENT, KERNELS, REST, Rule
 from .value import Value
 
 if TYPE_CHECKING:
@@ -190,6 +191,21 @@ class Node:
             saved[index] = save(outputs[index])
         self.outputs = saved
 
+    def drop(self) -> None:
+        """Drop what was saved: the pass is done with it."""
+        self.inputs = self.outputs = _NOTHING
+
+    def saved_array(self, output: bool, index: int) -> Array:
+        """What was saved of an output or an input; OverwrittenValueError if its memory was written since."""
+        data, writes, count = (self.outputs if output else self.inputs)[index]
+        if writes[0] != count:
+            specs = self.pattern.out_specs if output else self.pattern.in_specs
+            raise OverwrittenValueError(
+                op=self.spec.op.name,
+                message=f"its gradient needs an array of {specs[index]}, written over since it was recorded",
+            )
+        return data
+
 
 _NOTHING: Final[dict[int, Saved]] = {}
 _NO_EDGES: Final[list[tuple[Any, int] | None]] = []
@@ -257,35 +273,24 @@ def _getter(op: Op, name: str, kind: str, which: Any) -> Getter:
 
 
 def _saved_input(index: int, node: Node, gs: list[Any]) -> Value | None:
-    saved = node.inputs.get(index)
-    if saved is None:
+    if index not in node.inputs:
         return None
-    data, writes, count = saved
-    spec = node.pattern.in_specs[index]
-    if writes[0] != count:
-        raise _overwritten(node, spec)
-    edge = node.edges[index]
-    if edge is None:
-        return Value(data, spec, node.backend)
-    return Value(data, spec, node.backend, *edge)
+    edge = node.edges[index] or (None, 0)
+    return _restored(node, False, index, Value(None, node.pattern.in_specs[index], node.backend, *edge))
 
 
 def _saved_output(index: int, node: Node, gs: list[Any]) -> Value | None:
-    saved = node.outputs.get(index)
-    if saved is None:
+    if index not in node.outputs:
         return None
-    data, writes, count = saved
-    spec = node.pattern.out_specs[index]
-    if writes[0] != count:
-        raise _overwritten(node, spec)
-    return Value(data, spec, node.backend, node, index)
+    return _restored(node, True, index, Value(None, node.pattern.out_specs[index], node.backend, node, index))
 
 
-def _overwritten(node: Node, spec: TensorSpec) -> OverwrittenValueError:
-    return OverwrittenValueError(
-        op=node.spec.op.name,
-        message=f"its gradient needs an array of {spec}, written over since it was recorded",
-    )
+def _restored(node: Node, output: bool, index: int, value: Value) -> Value:
+    value.data = node.saved_array(output, index)
+    tracer = CURRENT.executor.tracer  # type: ignore[union-attr]
+    if tracer is not None:
+        tracer.load(value, node, output, index)
+    return value
 
 
 def _first_gradient(node: Node, gs: list[Any]) -> Any:
@@ -330,10 +335,7 @@ def gradients_of(node: Node, gs: list[Value | None], executor: Executor) -> list
         return found
     in_specs = pattern.in_specs
     for index, function, getters in pattern.rules:
-        arguments = []
-        for get in getters:
-            arguments.append(gs[0] if get is _first_gradient else get(node, gs))
-        gradient = function(*arguments)
+        gradient = function(*[get(node, gs) for get in getters])
         if gradient is not None:
             found.append(
                 (index, gradient if gradient.spec is in_specs[index] else _fitted(node, index, gradient))
@@ -391,6 +393,47 @@ def backward(
     GraphFreedError, OverwrittenValueError, ShapeError
     """
     wanted = None if variables is None else [_leaf_of(value) for value in variables]
+    at_leaves = yield from _pass(executor, heads, head_gradients, retain_graph)
+    if wanted is not None:
+        # Copies, since one array may be the gradient of two variables, or a head's that came with the call.
+        return [KERNELS["_copyto"](_found(at_leaves, leaf)) for leaf in wanted]
+    for leaf, gradient in at_leaves.items():
+        executor.deliver(leaf, gradient)
+    return []
+
+
+def _pass(
+    executor: Executor, heads: Sequence[Value], given: Sequence[Value | None], retain_graph: bool
+) -> Generator[None, Any, dict[Leaf, Value]]:
+    """The gradients that arrive at the leaves: by the program for a graph of this form, or by its rules."""
+    found = None if executor.recording else survey(heads, given)
+    if found is None:
+        return (yield from _by_rules(executor, heads, given, retain_graph))
+    program = executor.passes.program(found.form)
+    if program is not None:
+        at_leaves = program.run(executor, found, given, retain_graph)
+        if not retain_graph:
+            _free(found.nodes, list(at_leaves))
+        return at_leaves
+    if executor.passes.wants_tracing(found.form):
+        executor.tracer = Tracer(found, heads, given)
+    at_leaves = yield from _by_rules(executor, heads, given, retain_graph)
+    if executor.tracer is not None:
+        executor.passes.keep(found.form, executor.tracer.finish(at_leaves))
+    return at_leaves
+
+
+def _free(nodes: list[Node], reached: list[Leaf]) -> None:
+    """Nodes that a pass is done with: another pass over them is an error."""
+    for node in nodes:
+        node.freed = reached
+        node.edges = _NO_EDGES
+
+
+def _by_rules(
+    executor: Executor, heads: Sequence[Value], head_gradients: Sequence[Value | None], retain_graph: bool
+) -> Generator[None, Any, dict[Leaf, Value]]:
+    """The gradients that arrive at the leaves, node by node."""
     pending: dict[Any, list[Value | None]] = {}
     at_leaves: dict[Leaf, Value] = {}
     heap: list[tuple[int, Node]] = []
@@ -430,19 +473,11 @@ def backward(
             producer, index = edges[position]
             arrive(producer, index, gradient)
         if not retain_graph:
-            # What was saved is dropped as soon as the pass is done with the node.
-            node.inputs = node.outputs = _NOTHING
+            node.drop()
             done.append(node)
     # Only now: a pass that fails half-way must still find the leaves whose gradients it spoils.
-    reached = list(at_leaves)
-    for node in done:
-        node.freed = reached
-        node.edges = _NO_EDGES
-    if wanted is not None:
-        return [_found(at_leaves, leaf) for leaf in wanted]
-    for leaf, gradient in at_leaves.items():
-        executor.deliver(leaf, gradient)
-    return []
+    _free(done, list(at_leaves))
+    return at_leaves
     yield  # Nothing pauses a pass yet; a node that runs in the client will.
 
 

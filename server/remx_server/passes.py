@@ -1,0 +1,282 @@
+"""Backward passes that were seen before, run again as lists of kernel calls.
+
+A training loop builds the same graph at every step. The second time that a graph of the same form comes, the
+pass over it is traced: which kernels the gradient rules called, on what. From then on such a pass is a
+:class:`Program`: the calls, without the rules, the heap and the checks that led to them.
+
+Two graphs have the same form if the same ops with the same attributes, specs and tracked inputs are connected
+in the same way. Rules see nothing else: they compute with ops, and never look at values. So the same calls
+are right for both, in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from remx_contract.spec import TensorSpec
+
+from .backend import Backend
+from .value import Value
+
+if TYPE_CHECKING:
+    from .executor import Executor, OpSpec
+    from .tape import Leaf, Node
+
+MAX_FORMS: Final = 512
+"""How many forms of graphs an executor knows before it starts anew."""
+
+_rank: Final = attrgetter("rank")
+
+
+class Survey:
+    """All that a pass from some heads will visit.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        The newest first, which is the order of the pass.
+    leaves : list of Leaf
+    form : tuple
+        What is the same for graphs of the same form.
+    """
+
+    __slots__ = ("form", "leaves", "nodes")
+
+    def __init__(self, nodes: list[Node], leaves: list[Leaf], form: tuple[Any, ...]) -> None:
+        self.nodes = nodes
+        self.leaves = leaves
+        self.form = form
+
+
+def survey(heads: Sequence[Value], given: Sequence[Value | None]) -> Survey | None:
+    """The survey of a graph; None where a pass over it will fail (a part of it was freed, or an op
+    failed)."""
+    nodes: list[Any] = []
+    leaves: list[Any] = []
+    # Leaves count down from -2, nodes up from 0; -1 stands for an input that is not tracked.
+    numbers: dict[Any, int] = {}
+    stack: list[Any] = [head.producer for head in heads]
+    while stack:
+        producer = stack.pop()
+        if producer in numbers:
+            continue
+        if producer is None:
+            return None
+        edges = getattr(producer, "edges", None)
+        if edges is None:
+            leaves.append(producer)
+            numbers[producer] = -1 - len(leaves)
+            continue
+        if producer.freed is not None or not producer.rank:
+            return None
+        nodes.append(producer)
+        numbers[producer] = 0
+        stack.extend([edge[0] for edge in edges if edge is not None])
+    nodes.sort(key=_rank, reverse=True)
+    numbers.update(zip(nodes, range(len(nodes)), strict=True))
+    form: list[Any] = []
+    for head, gradient in zip(heads, given, strict=True):
+        form.append((numbers[head.producer], head.index, head.spec, head.backend, gradient is None))
+    for node in nodes:
+        form.append(node.pattern)
+        form.append(node.backend)
+        form.append(node.training)
+        if node.spec.kernel.per_call:
+            form.extend([repr(node.per_call[name]) for name in node.spec.kernel.per_call])
+        for edge in node.edges:
+            if edge is None:
+                form.append(-1)
+            else:
+                form.append(numbers[edge[0]])
+                form.append(edge[1])
+    return Survey(nodes, leaves, tuple(form))
+
+
+class Program:
+    """A backward pass as a list of kernel calls on numbered slots.
+
+    Attributes
+    ----------
+    backend : Backend
+        Where everything lives.
+    loads : list of (slot, node number, whether it is an output, index)
+        The arrays that the nodes saved.
+    given : list of (slot, head number)
+        The gradients of heads that came with the pass.
+    fills : list of (slot, TensorSpec, name of the array module's function) steps : list of (op name, call,
+    argument slots, per-call attributes, result slots, slots not used any more) results : list of (leaf
+    number, slot, TensorSpec)
+    """
+
+    __slots__ = ("backend", "fills", "given", "loads", "results", "slots", "steps")
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.slots = 0
+        self.loads: list[tuple[int, int, bool, int]] = []
+        self.given: list[tuple[int, int]] = []
+        self.fills: list[tuple[int, TensorSpec, str]] = []
+        self.steps: list[tuple[str, Callable[..., Any], Any, dict[str, Any], Any, Any]] = []
+        self.results: list[tuple[int, int, TensorSpec]] = []
+
+    def run(
+        self, executor: Executor, found: Survey, given: Sequence[Value | None], retain_graph: bool
+    ) -> dict[Leaf, Value]:
+        """The gradients that arrive at the leaves of a graph of the program's form.
+
+        Raises
+        ------
+        OverwrittenValueError
+            If a saved array's memory was written since.
+        MXNetError
+            Whatever a kernel raised, named and classed.
+        """
+        backend = self.backend
+        executor.use(backend)
+        slots = self._loaded(found.nodes, given)
+        if not retain_graph:
+            for node in found.nodes:
+                node.drop()
+        at = slots.__getitem__
+        ndarray = backend.ndarray
+        running = ""
+        try:
+            for op, call, arguments, per_call, targets, dead in self.steps:
+                running = op
+                result = call(*map(at, arguments), **per_call)
+                if result.__class__ is ndarray:
+                    slots[targets] = result
+                elif result.__class__ is tuple:
+                    for target, part in zip(targets, result, strict=False):
+                        slots[target] = part
+                else:
+                    # A ufunc on arrays without axes gives NumPy scalars.
+                    slots[targets] = backend.xp.asarray(result)
+                for slot in dead:
+                    slots[slot] = None
+        except Exception as error:
+            raise executor.classify(error, running) from error
+        return {
+            found.leaves[number]: Value(slots[slot], spec, backend) for number, slot, spec in self.results
+        }
+
+    def _loaded(self, nodes: list[Node], given: Sequence[Value | None]) -> list[Any]:
+        """The slots before the first step."""
+        slots: list[Any] = [None] * self.slots
+        for slot, number, output, index in self.loads:
+            slots[slot] = nodes[number].saved_array(output, index)
+        for slot, number in self.given:
+            value = given[number]
+            slots[slot] = value and value.data
+        xp = self.backend.xp
+        for slot, spec, function in self.fills:
+            slots[slot] = getattr(xp, function)(spec.shape, spec.dtype)
+        return slots
+
+
+class Tracer:
+    """Watches a pass and writes down its program.
+
+    Attributes
+    ----------
+    program : Program or None
+        None once the pass did what a program cannot: move between devices, draw random numbers.
+    """
+
+    def __init__(self, found: Survey, heads: Sequence[Value], given: Sequence[Value | None]) -> None:
+        self._numbers = {node: number for number, node in enumerate(found.nodes)}
+        self._leaves = {leaf: number for number, leaf in enumerate(found.leaves)}
+        self.program: Program | None = Program(heads[0].backend)
+        self._slots: dict[int, int] = {}
+        # Kept so that the ids of values stay their own.
+        self._values: list[Value] = []
+        for number, value in enumerate(given):
+            if value is not None and (slot := self._new(value)) is not None and self.program:
+                self.program.given.append((slot, number))
+
+    def _new(self, value: Value) -> int | None:
+        program = self.program
+        if program is None or value.backend is not program.backend:
+            self.program = None
+            return None
+        slot = self._slots[id(value)] = program.slots
+        program.slots += 1
+        self._values.append(value)
+        return slot
+
+    def load(self, value: Value, node: Node, output: bool, index: int) -> None:
+        """A rule gets a saved array."""
+        slot = self._new(value)
+        if slot is not None and self.program:
+            self.program.loads.append((slot, self._numbers[node], output, index))
+
+    def fill(self, value: Value, function: str) -> None:
+        """A pass makes an array of zeros or ones."""
+        slot = self._new(value)
+        if slot is not None and self.program:
+            self.program.fills.append((slot, value.spec, function))
+
+    def step(
+        self,
+        spec: OpSpec,
+        call: Callable[..., Any],
+        values: Sequence[Value],
+        per_call: dict[str, Any],
+        outputs: Sequence[Value],
+    ) -> None:
+        """A rule runs an op."""
+        arguments = [self._slots.get(id(value)) for value in values]
+        made = [self._new(value) for value in outputs]
+        if self.program is None:
+            return
+        if spec.op.mutates or spec.op.random or spec.op.hidden or not made or None in arguments:
+            self.program = None
+            return
+        targets: Any = made[0] if len(made) == 1 else tuple(made)
+        self.program.steps.append((spec.op.name, call, tuple(arguments), dict(per_call), targets, ()))
+
+    def finish(self, at_leaves: dict[Leaf, Value]) -> Program | None:
+        """The program, when the gradients have arrived."""
+        program = self.program
+        if program is None:
+            return None
+        program.results = [
+            (self._leaves[leaf], self._slots[id(value)], value.spec) for leaf, value in at_leaves.items()
+        ]
+        used = {slot for _, slot, _ in program.results}
+        # From the last step to the first: a slot dies where it is used for the last time.
+        for at in range(len(program.steps) - 1, -1, -1):
+            name, call, arguments, per_call, targets, _ = program.steps[at]
+            made = targets if targets.__class__ is tuple else (targets,)
+            dead = tuple({slot for slot in (*arguments, *made) if slot not in used})
+            used.update(arguments)
+            program.steps[at] = (name, call, arguments, per_call, targets, dead)
+        return program
+
+
+class Passes:
+    """The forms of graphs that an executor has seen, with their programs."""
+
+    def __init__(self) -> None:
+        # A form that came once has None; one whose pass cannot be traced has False.
+        self._programs: dict[tuple[Any, ...], Program | bool | None] = {}
+
+    def program(self, form: tuple[Any, ...]) -> Program | None:
+        """The program for a form, if there is one."""
+        found = self._programs.get(form)
+        return found if found.__class__ is Program else None  # type: ignore[return-value]
+
+    def wants_tracing(self, form: tuple[Any, ...]) -> bool:
+        """Whether the pass over a graph of this form is to be traced: when it comes for the second time."""
+        if form in self._programs:
+            return self._programs[form] is None
+        if len(self._programs) >= MAX_FORMS:
+            self._programs.clear()
+        self._programs[form] = None
+        return False
+
+    def keep(self, form: tuple[Any, ...], program: Program | None) -> None:
+        """Remember what tracing a pass gave; None for nothing."""
+        self._programs[form] = False if program is None else program
