@@ -22,7 +22,7 @@ pytest.importorskip("tqdm")
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 110
-# The BLAS of a busy machine spends its time on waking threads, which the example's small products do not need.
+# On a busy machine BLAS spends its time on waking threads, which products as small as these do not need.
 CALM = {"REMX_DEVICE": "cpu", "OPENBLAS_NUM_THREADS": "1"}
 
 
