@@ -54,7 +54,9 @@ def _host_array(source: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     if isinstance(source, (list, tuple)):
         source = _with_values(source)
     try:
-        return np.asarray(source).astype(dtype, order="C", copy=False)
+        # A value that is too large becomes an infinity, silently, as everywhere else.
+        with np.errstate(all="ignore"):
+            return np.asarray(source).astype(dtype, order="C", copy=False)
     except (TypeError, ValueError) as error:
         raise UnsupportedTypeError(f"source_array must be array like object: {error}") from None
 

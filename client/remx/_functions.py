@@ -108,9 +108,17 @@ def _check_out(op: Op, out: Any) -> None:
             raise UnsupportedTypeError(
                 op=op.name,
                 argument="out",
-                got=clip(repr(target), 200),
+                got=_described(target),
                 expected="an NDArray, or a list of them",
             )
+
+
+def _described(value: object) -> str:
+    """A value for a message; of what may hold arrays only the type, since their values would have to be
+    fetched."""
+    if value is None or isinstance(value, (str, int, float)):
+        return clip(repr(value), 200)
+    return f"a {type(value).__name__}"
 
 
 def _context(value: Any) -> Context | None:
@@ -149,9 +157,9 @@ def bind(op: Op, args: Sequence[Any], given: Mapping[str, Any]) -> tuple[list[ND
             missing = missing or name
             continue
         _check_array(op, name, value)
-        if missing and op.arity is None:
-            raise ArgumentError(op=op.name, argument=missing, expected="an NDArray; it is missing")
         inputs.append(value)
+    if missing and op.arity is None:
+        raise ArgumentError(op=op.name, argument=missing, expected="an NDArray; it is missing")
     return inputs, values
 
 
@@ -159,5 +167,5 @@ def _check_array(op: Op, name: str, value: Any) -> None:
     if not isinstance(value, Operators):
         kind = " (make it one with nd.array())" if isinstance(value, (np.ndarray, list, tuple)) else ""
         raise NotAnArrayError(
-            f"Argument {name} must have NDArray type, but got {clip(repr(value), 200)}{kind}", op=op.name
+            f"Argument {name} must have NDArray type, but got {_described(value)}{kind}", op=op.name
         )

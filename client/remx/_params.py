@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 from remx_contract.dtypes import CODE_OF, from_code
-from remx_contract.errors import FileFormatError, UnsupportedTypeError
+from remx_contract.errors import DTypeError, FileFormatError, UnsupportedTypeError
 
 from ._creation import array
 from .ndarray import NDArray
@@ -45,8 +45,12 @@ def save(fname: str | os.PathLike[str], data: NDArray | Sequence[NDArray] | Mapp
         names, arrays = list(data), list(data.values())
         if not all(isinstance(name, str) for name in names):
             raise UnsupportedTypeError(op="save", argument="data", expected="names that are texts")
-    else:
+    elif isinstance(data, Sequence):
         names, arrays = [], list(data)
+    else:
+        raise UnsupportedTypeError(
+            op="save", argument="data", got=f"{type(data)}", expected="an NDArray, or a list or dict of them"
+        )
     for one in arrays:
         if not isinstance(one, NDArray):
             raise UnsupportedTypeError(op="save", argument="data", got=f"{type(one)}", expected="NDArrays")
@@ -125,7 +129,10 @@ def _read(file: BinaryIO) -> list[NDArray] | dict[str, NDArray]:
         raise FileFormatError(f"not a file of arrays: it starts with {magic:#x} instead of {_LIST_MAGIC:#x}")
     hosts = [_read_array(file) for _ in range(number)]
     (named,) = _numbers(file, "<Q")
-    names = [_exactly(file, _numbers(file, "<Q")[0]).decode() for _ in range(named)]
+    try:
+        names = [_exactly(file, _numbers(file, "<Q")[0]).decode() for _ in range(named)]
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"a name that is no text: {error}") from None
     if names and len(names) != len(hosts):
         raise FileFormatError(f"{len(hosts)} arrays with {len(names)} names")
     arrays = [array(host, dtype=host.dtype) for host in hosts]
@@ -149,7 +156,10 @@ def _read_array(file: BinaryIO) -> np.ndarray[Any, Any]:
     if not shape and magic != _V3:
         return np.zeros((0,), np.float32)
     _, _, code = _numbers(file, "<iii")
-    dtype = from_code(code)
+    try:
+        dtype = from_code(code)
+    except DTypeError as error:
+        raise FileFormatError(f"an array of an unknown dtype: {error}") from None
     count = int(np.prod(shape, dtype=object)) if shape else 1
     raw = _exactly(file, count * dtype.itemsize)
     return np.frombuffer(raw, dtype).reshape(shape)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from dataclasses import dataclass, fields
+from pathlib import Path
+from types import FrameType
 from typing import Final
 
 
@@ -90,5 +93,16 @@ class ReadWatch:
             f"read them "
             "together), see mx.stats()",
             PerformanceWarning,
-            stacklevel=6,
+            stacklevel=_levels_outside(),
         )
+
+
+def _levels_outside() -> int:
+    """How many frames above :meth:`ReadWatch.note` the caller is that is not of remx itself."""
+    package = str(Path(__file__).resolve().parent)
+    frame: FrameType | None = sys._getframe(1)
+    level = 1
+    while frame is not None and frame.f_code.co_filename.startswith(package):
+        frame = frame.f_back
+        level += 1
+    return level

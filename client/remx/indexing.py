@@ -132,7 +132,8 @@ def _as_host(array: NDArray, value: Any) -> np.ndarray[Any, Any]:
     if isinstance(value, (list, tuple)):
         value = [item.asnumpy() if isinstance(item, Operators) else item for item in value]  # type: ignore[attr-defined]
     try:
-        return np.asarray(value).astype(array._spec.dtype, copy=False)
+        with np.errstate(all="ignore"):
+            return np.asarray(value).astype(array._spec.dtype, copy=False)
     except (TypeError, ValueError) as error:
         raise UnsupportedTypeError(
             f"an NDArray does not take an object of type {type(value)} as values: {error}"

@@ -1,8 +1,8 @@
 """Snippets: lines of Python that the real MXNet and remx both run, and what they give.
 
 The tables hold code in which ``mx``, ``nd``, ``autograd`` and ``np`` are known; the value of its last
-expression, or the error that it raises, is the result. ``tests/golden/make_snippets.py`` stores MXNet's results;
-the client's tests compare remx's with them. Nothing here imports either.
+expression, or the error that it raises, is the result. ``tests/golden/make_snippets.py`` stores MXNet's
+results; the client's tests compare remx's with them. Nothing here imports either.
 """
 
 from __future__ import annotations

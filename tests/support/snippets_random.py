@@ -11,7 +11,8 @@ DRAWS: Table = table(
         f"{_SEED}{call}"
         for call in (
             "nd.random.uniform(shape=(3, 4))", "nd.random.uniform(-2, 5, shape=6)", "nd.random.uniform()",
-            "mx.random.uniform(0, 1, (2,), dtype='float64')", "nd.random.uniform(shape=(2,), dtype='float16')",
+            "mx.random.uniform(0, 1, (2,), dtype='float64')",
+            "nd.random.uniform(shape=(2,), dtype='float16')",
             "nd.random.normal(shape=(5,))", "nd.random.normal(3, 0.5, shape=(2, 2))", "nd.random.randn(2, 3)",
             "nd.random.randn(4, loc=5, scale=2)", "nd.random.exponential(2.0, shape=(4,))",
             "nd.random.randint(0, 10, shape=(6,))", "nd.random.randint(-5, 5, (3,), dtype='int64')",
@@ -51,9 +52,11 @@ _WEIGHT = "w = nd.zeros({shape}); mx.random.seed(3); mx.init.{init}(mx.init.Init
 WEIGHTS: Table = {
     f"{init} {shape}": _WEIGHT.format(shape=shape, init=init)
     for init in (
-        "Zero()", "One()", "Constant(3)", "Constant(0.5)", "Uniform()", "Uniform(2)", "Normal()", "Normal(0.5)",
+        "Zero()", "One()", "Constant(3)", "Constant(0.5)", "Uniform()", "Uniform(2)", "Normal()",
+        "Normal(0.5)",
         "Xavier()", "Xavier('gaussian')", "Xavier('gaussian', 'in', 2.34)", "Xavier('uniform', 'out', 6)",
-        "Xavier(factor_type='nonsense')", "Xavier(rnd_type='nonsense')", "MSRAPrelu()", "MSRAPrelu('out', 0.1)",
+        "Xavier(factor_type='nonsense')", "Xavier(rnd_type='nonsense')", "MSRAPrelu()",
+        "MSRAPrelu('out', 0.1)",
     )
     for shape in ("(3, 4)", "(2, 3, 2, 2)", "(5,)")
 }  # fmt: skip
@@ -63,12 +66,14 @@ _NAMED = "w = nd.ones((2, 2)) * 5; mx.random.seed(3); mx.init.Uniform()(mx.init.
 INITIALIZERS: Table = table(
     *(
         _NAMED.format(name)
-        for name in ("a_bias", "a_gamma", "a_beta", "a_min", "a_max", "a_weight", "WEIGHT", "a_moving_mean", "a",
+        for name in ("a_bias", "a_gamma", "a_beta", "a_min", "a_max", "a_weight", "WEIGHT",
+                     "a_moving_mean", "a",
                      "running_var", "a_weight_quantize", "a_bias_quantize")
     ),
     *(
         f"w = nd.ones((2,)) * 5; mx.init.Zero()('{name}', w); w"
-        for name in ("a_bias", "a_moving_mean", "a_moving_var", "a_moving_inv_var", "a_moving_avg", "a_weight", "a")
+        for name in ("a_bias", "a_moving_mean", "a_moving_var", "a_moving_inv_var", "a_moving_avg",
+                     "a_weight", "a")
     ),
     *(
         f"mx.init.{init}.dumps()"
@@ -78,14 +83,16 @@ INITIALIZERS: Table = table(
     ),
     *(f"mx.init.create({given}).dumps()" for given in (
         "'zeros'", "'ONES'", "'xavier', magnitude=2", "mx.init.Zero()", "'[\"normal\", {\"sigma\": 3}]'",
-        "'{\"initializer\": \"uniform\", \"scale\": 2}'", "'nonsense'", "'msraprelu'", "'orthogonal', scale=2",
+        "'{\"initializer\": \"uniform\", \"scale\": 2}'", "'nonsense'", "'msraprelu'",
+        "'orthogonal', scale=2",
     )),
     "mx.init.Xavier() == mx.init.Xavier()",
     "mx.init.Xavier() == mx.init.Xavier(magnitude=2)",
     "mx.init.Zero() == mx.init.One()",
     "hash(mx.init.Zero())",
     "w = nd.zeros((2,)); mx.init.Zero()(mx.init.InitDesc('x', {'__init__': 'ones'}), w); w",
-    "w = nd.zeros((2,)); mx.init.Zero()(mx.init.InitDesc('x_bias', {'__init__': mx.init.One().dumps()}), w); w",
+    "w = nd.zeros((2,)); mx.init.Zero()("
+    "mx.init.InitDesc('x_bias', {'__init__': mx.init.One().dumps()}), w); w",
     "w = nd.zeros((2,)); mx.init.Zero()(mx.init.InitDesc('x_bias', {'__init__': ''}), w); w",
     "d = mx.init.InitDesc('x_bias', {'lr': '1'}); (d, d.attrs, d.global_init)",
     "w = nd.zeros((2,)); mx.init.Constant([1, 2])(mx.init.InitDesc('x_weight'), w); w",
