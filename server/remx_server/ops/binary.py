@@ -5,7 +5,7 @@ from __future__ import annotations
 from remx_contract.catalogue.binary import PAIRS
 from remx_contract.dtypes import float16, float32
 
-from ..numeric import divide_whole, hypot_whole, modulo, power_whole
+from ..numeric import divide_whole, hypot_whole, modulo, power_whole, total
 from ..registry import KERNELS, Kernel, kernel, ufunc_kernel
 
 # Function -> the ufunc that is all of it, and what computes with whole numbers instead where they differ.
@@ -150,12 +150,15 @@ def _(g, needs):
 @kernel(op="_sum_to")
 def sum_to(xp, data, shape):
     added = data.ndim - len(shape)
-    axes = [*range(added)]
-    axes += [added + axis for axis, length in enumerate(shape) if length == 1 != data.shape[added + axis]]
+    if data.shape[added:] == shape:
+        axes = tuple(range(added))
+    else:
+        kept = enumerate(shape, added)
+        axes = (*range(added), *(axis for axis, length in kept if length == 1 != data.shape[axis]))
     if not axes:
         return data.copy()
     dtype = float32 if data.dtype == float16 else data.dtype
-    return data.sum(axis=tuple(axes), dtype=dtype).astype(data.dtype, copy=False).reshape(shape)
+    return total(xp, data, axes, dtype).astype(data.dtype, copy=False).reshape(shape)
 
 
 @sum_to.vjp("data")

@@ -155,17 +155,17 @@ def _(g, data, weight_spec):
     return take_add(g, data, shape=weight_spec.shape, axis=0, mode="clip")
 
 
-def _lines(array, axis):
-    """A matrix, one line of the axis in each row; a view where that is possible."""
-    moved = array.swapaxes(axis, -1)
-    return moved.reshape(-1, moved.shape[-1])
+def _to_end(array, axis):
+    """The array with an axis swapped with the last one; itself where it is the last one."""
+    return array if axis == array.ndim - 1 else array.swapaxes(axis, -1)
 
 
-def _places_in_lines(xp, index, shape, axis, mode):
-    """For each row that ``_lines`` makes of an array of ``shape``, the picked place in the flattened rows."""
-    kept = (*shape[:axis], 1, *shape[axis + 1 :])
+def _places(xp, index, shape, axis, mode):
+    """The picked places, flattened, of an array of ``shape`` whose axis was swapped with the last one."""
     length = shape[axis]
-    positions = _positions(xp, index.reshape(kept).swapaxes(axis, -1).reshape(-1), length, mode)
+    if axis != len(shape) - 1:
+        index = index.reshape(*shape[:axis], 1, *shape[axis + 1 :]).swapaxes(axis, -1)
+    positions = _positions(xp, index.reshape(-1), length, mode)
     return xp.arange(0, positions.size * length, length) + positions if length else positions
 
 
@@ -178,9 +178,11 @@ def _swapped(shape, axis):
 @kernel
 def pick(xp, data, index, axis, mode, out_specs):
     axis %= data.ndim
-    picked = _lines(data, axis).reshape(-1).take(_places_in_lines(xp, index, data.shape, axis, mode))
-    kept = _swapped((*data.shape[:axis], 1, *data.shape[axis + 1 :]), axis)
-    return xp.ascontiguousarray(picked.reshape(kept).swapaxes(axis, -1)).reshape(out_specs[0].shape)
+    picked = _to_end(data, axis).reshape(-1).take(_places(xp, index, data.shape, axis, mode))
+    if axis != data.ndim - 1:
+        kept = _swapped((*data.shape[:axis], 1, *data.shape[axis + 1 :]), axis)
+        picked = xp.ascontiguousarray(picked.reshape(kept).swapaxes(axis, -1))
+    return picked.reshape(out_specs[0].shape)
 
 
 @pick.vjp("data")
@@ -191,11 +193,11 @@ def _(g, index, data_spec, axis, keepdims, mode):
 @kernel(op="_pick_add")
 def pick_add(xp, data, index, shape, axis, mode):
     axis %= len(shape)
-    places = _places_in_lines(xp, index, shape, axis, mode)
     made = xp.zeros(prod(shape), data.dtype)
-    kept = (*shape[:axis], 1, *shape[axis + 1 :])
-    made[places] = data.reshape(kept).swapaxes(axis, -1).reshape(-1)
-    return xp.ascontiguousarray(made.reshape(_swapped(shape, axis)).swapaxes(axis, -1))
+    if axis != len(shape) - 1:
+        data = data.reshape(*shape[:axis], 1, *shape[axis + 1 :]).swapaxes(axis, -1)
+    made[_places(xp, index, shape, axis, mode)] = data.reshape(-1)
+    return xp.ascontiguousarray(_to_end(made.reshape(_swapped(shape, axis)), axis))
 
 
 @pick_add.vjp("data")

@@ -7,6 +7,7 @@ from math import prod
 from remx_contract.rules.reductions import l2_axes, reduced_axes
 
 from ..conversion import as_element
+from ..numeric import total
 from ..registry import KERNELS, kernel
 
 
@@ -37,8 +38,8 @@ def _scaled(data, scale):
 
 @kernel(op="_sum_axes")
 def sum_axes(xp, data, axes, shape, scale):
-    total = data.sum(axis=axes, dtype=_wide(xp, data))
-    return _scaled(total, scale).astype(data.dtype, copy=False).reshape(shape)
+    summed = total(xp, data, axes, _wide(xp, data))
+    return _scaled(summed, scale).astype(data.dtype, copy=False).reshape(shape)
 
 
 @sum_axes.vjp("data")
@@ -67,7 +68,7 @@ def sum_(xp, data, axis, exclude, out_specs):
     axes = reduced_axes(axis, data.ndim, exclude)
     if data.dtype.char == "e":
         return data.sum(axis=axes, dtype=xp.float32).astype(data.dtype).reshape(out_specs[0].shape)
-    return data.sum(axis=axes, dtype=data.dtype).reshape(out_specs[0].shape)
+    return total(xp, data, axes, data.dtype).reshape(out_specs[0].shape)
 
 
 @sum_.vjp("data")
@@ -78,8 +79,8 @@ def _(g, data_spec, axis, exclude):
 @kernel
 def mean(xp, data, axis, exclude, out_specs):
     axes = reduced_axes(axis, data.ndim, exclude)
-    total = data.sum(axis=axes, dtype=_wide(xp, data))
-    return _divided(xp, total, _count(data.shape, axes), data.dtype).reshape(out_specs[0].shape)
+    summed = total(xp, data, axes, _wide(xp, data))
+    return _divided(xp, summed, _count(data.shape, axes), data.dtype).reshape(out_specs[0].shape)
 
 
 @mean.vjp("data")
@@ -96,14 +97,14 @@ def _reciprocal(count):
     return 1.0 / count if count else 0.0
 
 
-def _divided(xp, total, count, dtype):
+def _divided(xp, summed, count, dtype):
     """A sum divided by a number of elements: truncated for integers, NaN for floats without elements."""
     if dtype.kind == "b":
-        return total
+        return summed
     if dtype.kind == "f":
-        return (total / total.dtype.type(count)).astype(dtype, copy=False)
-    total = total.astype("int64")
-    return (xp.sign(total) * (abs(total) // max(count, 1))).astype(dtype)
+        return (summed / summed.dtype.type(count)).astype(dtype, copy=False)
+    summed = summed.astype("int64")
+    return (xp.sign(summed) * (abs(summed) // max(count, 1))).astype(dtype)
 
 
 @kernel(op="prod")
@@ -216,8 +217,8 @@ def moments(xp, data, axes, out_specs):
     count = _count(data.shape, over)
     wide = data.astype(xp.float32) if dtype.char == "e" else data
     accumulator = xp.int64 if dtype.kind in "biu" else wide.dtype
-    total = wide.sum(axis=over, dtype=accumulator, keepdims=True)
-    mean = _divided(xp, total, count, xp.dtype(accumulator))
+    summed = wide.sum(axis=over, dtype=accumulator, keepdims=True)
+    mean = _divided(xp, summed, count, xp.dtype(accumulator))
     deviation = wide - mean
     squares = (deviation * deviation).sum(axis=over, dtype=accumulator)
     variance = _divided(xp, squares, count, xp.dtype(accumulator))
