@@ -178,15 +178,15 @@ def test_wrong_arguments(mx: ModuleType) -> None:
         mx.nd.sum(x, 1, axis=1)
     with pytest.raises(UnsupportedTypeError, match="positional"):
         mx.nd.sum(x, 1, False, False, None, None, None)
-    with pytest.raises(NotAnArrayError, match="nd.array"):
+    with pytest.raises(NotAnArrayError, match=r"nd\.array"):
         mx.nd.sum([1, 2])
 
 
 def test_matmul(mx: ModuleType) -> None:
     generator = np.random.default_rng(0)
-    shapes = [((2, 3), (3, 4)), ((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((5, 2, 3), (5, 3, 2)),
-              ((5, 1, 2, 3), (4, 3, 2)), ((4, 2, 3), (3,)), ((3,), (4, 3, 2)), ((2, 3), (4, 3, 2))]  # fmt: skip
-    for left, right in shapes:
+    plain = [((2, 3), (3, 4)), ((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((2, 3), (4, 3, 2))]
+    stacks = [((5, 2, 3), (5, 3, 2)), ((5, 1, 2, 3), (4, 3, 2)), ((4, 2, 3), (3,)), ((3,), (4, 3, 2))]
+    for left, right in plain + stacks:
         a, b = generator.normal(size=left).astype("float32"), generator.normal(size=right).astype("float32")
         expected = a @ b
         got = (mx.nd.array(a) @ mx.nd.array(b)).asnumpy()

@@ -1,7 +1,8 @@
-"""Files of arrays in MXNet's format: those that MXNet wrote, those that remx writes, older and broken ones."""
+"""Files of arrays in MXNet's format: those of MXNet, those of remx, older and broken ones."""
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from pathlib import Path
 from types import ModuleType
@@ -149,10 +150,8 @@ def test_broken_files_are_refused(mx: ModuleType, raw: bytes, tmp_path: Path) ->
 def test_no_byte_can_do_worse_than_a_refusal(mx: ModuleType, change: int) -> None:
     raw = bytearray((PARAMS / "dict.params").read_bytes())
     raw[change] ^= 0x91
-    try:
+    with contextlib.suppress(FileFormatError):
         mx.nd.load_frombuffer(bytes(raw))
-    except FileFormatError:
-        pass
 
 
 def test_a_missing_file(mx: ModuleType, tmp_path: Path) -> None:

@@ -152,8 +152,12 @@ def test_rare_or_quick_reads_do_not_warn(ops: int, seconds: float) -> None:
 def test_the_warning_names_the_line_that_reads(mx: ModuleType, session: Session) -> None:
     session._reads.LONG_SECONDS = 0.0  # type: ignore[misc]
     x = mx.nd.ones((1,))
-    with pytest.warns(remx.PerformanceWarning) as caught:
+
+    def read_often() -> None:
         for _ in range(120):
             (x + 1).asscalar()
+
+    with pytest.warns(remx.PerformanceWarning) as caught:
+        read_often()
     assert len(caught) == 1
     assert caught[0].filename == __file__

@@ -1,0 +1,164 @@
+"""Initializers: what the snippets, which hold weights, names and texts against MXNet, leave out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from remx import initializer
+from remx.errors import MXNetError, PreconditionError, UnsupportedTypeError, ValueRangeError
+from remx.initializer import InitDesc, Initializer
+
+WEIGHT = InitDesc("fc_weight")
+
+
+@pytest.fixture(autouse=True)
+def same_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a test registers is gone after it."""
+    before = dict(initializer._REGISTRY)
+    yield
+    initializer._REGISTRY.clear()
+    initializer._REGISTRY.update(before)
+
+
+NAMES = ["constant", "msraprelu", "normal", "one", "ones", "orthogonal", "uniform", "xavier", "zero", "zeros"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_weight_crosses_the_wire(mx: ModuleType, name: str) -> None:
+    made = mx.init.create(name, **({"value": 2} if name == "constant" else {}))
+    weight = mx.nd.empty((100, 200))
+    before = mx.stats()
+    made(WEIGHT, weight)
+    mx.nd.waitall()
+    after = mx.stats()
+    assert after.bytes_up - before.bytes_up < 2000
+    assert after.round_trips - before.round_trips == 1
+    if name not in ("zero", "zeros"):
+        assert np.abs(weight.asnumpy()).max() > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_dumps_writes_makes_the_same(mx: ModuleType, name: str) -> None:
+    made = mx.init.create(name, **({"value": 2} if name == "constant" else {}))
+    again = mx.init.create(made.dumps())
+    assert again == made
+    assert json.loads(made.dumps()) == json.loads(again.dumps())
+
+
+@pytest.mark.parametrize("name", [*NAMES, "xavier"])
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_the_array_keeps_its_dtype(mx: ModuleType, name: str, dtype: str) -> None:
+    made = mx.init.create(name, **({"value": 2} if name == "constant" else {}))
+    weight = mx.nd.zeros((3, 4), dtype=dtype)
+    made(WEIGHT, weight)
+    assert weight.asnumpy().dtype == np.dtype(dtype)
+    assert np.isfinite(weight.asnumpy()).all()
+
+
+def test_a_seed_decides_the_weights(mx: ModuleType) -> None:
+    def weights() -> list[Any]:
+        made = []
+        for one in (mx.init.Xavier(), mx.init.Normal(), mx.init.Orthogonal()):
+            weight = mx.nd.zeros((4, 5))
+            one(WEIGHT, weight)
+            made.append(weight.asnumpy())
+        return made
+
+    mx.random.seed(8)
+    first = weights()
+    others = weights()
+    mx.random.seed(8)
+    for one, again, other in zip(first, weights(), others, strict=True):
+        np.testing.assert_array_equal(one, again)
+        assert (one != other).any()
+
+
+def test_initializing_is_not_recorded(mx: ModuleType) -> None:
+    weight = mx.nd.zeros((2, 2))
+    mx.init.One()(WEIGHT, weight)
+    weight.attach_grad()
+    mx.init.Uniform(3)(WEIGHT, weight)
+    with mx.autograd.record():
+        y = (weight * 2).sum()
+    y.backward()
+    np.testing.assert_array_equal(weight.grad.asnumpy(), np.full((2, 2), 2))
+
+
+def test_a_user_s_initializer_with_ops(mx: ModuleType) -> None:
+    @mx.init.alias("diag", "Diagonal")
+    @mx.init.register
+    class Diagonally(Initializer):
+        def __init__(self, scale: float = 2.0) -> None:
+            super().__init__(scale=scale)
+            self.scale = scale
+
+        def _init_weight(self, name: str, arr: Any) -> None:
+            arr[:] = mx.nd.eye(*arr.shape) * self.scale
+            arr[0] += mx.nd.arange(arr.shape[1])
+
+        def _init_bias(self, name: str, arr: Any) -> None:
+            arr[:] = -1
+
+    weight, bias = mx.nd.zeros((2, 3)), mx.nd.zeros((2,))
+    for name in ("diag", "diagonal", "diagonally"):
+        made = mx.init.create(name, scale=3)
+        assert made.dumps() == '["diagonally", {"scale": 3}]'
+        made(WEIGHT, weight)
+        made(InitDesc("fc_bias"), bias)
+        np.testing.assert_array_equal(weight.asnumpy(), [[3, 1, 2], [0, 3, 0]])
+        np.testing.assert_array_equal(bias.asnumpy(), [-1, -1])
+    own = InitDesc("whatever", {"__init__": '["diag", {"scale": 5}]'})
+    mx.init.Zero()(own, weight)
+    assert weight[1, 1].asscalar() == 5
+    assert own.global_init == mx.init.Zero()
+
+
+def test_an_array_as_constant(mx: ModuleType) -> None:
+    values = np.arange(4.0).reshape(2, 2)
+    for value in (values, mx.nd.array(values), values.tolist()):
+        weight = mx.nd.zeros((2, 2))
+        made = mx.init.Constant(value)
+        made(WEIGHT, weight)
+        np.testing.assert_array_equal(weight.asnumpy(), values)
+        assert made.dumps() == '["constant", {"value": [[0.0, 1.0], [2.0, 3.0]]}]'
+    with pytest.raises(ValueRangeError):
+        mx.init.Constant(np.ones(3))(WEIGHT, mx.nd.zeros((2, 2)))
+
+
+def test_what_is_refused_names_what_is_known(mx: ModuleType) -> None:
+    with pytest.raises(PreconditionError, match=r"nonsense is not registered.*xavier"):
+        mx.init.create("nonsense")
+    with pytest.raises(ValueRangeError, match="Unknown initialization pattern for strange"):
+        mx.init.Zero()(InitDesc("strange"), mx.nd.zeros((2,)))
+    with pytest.raises(ValueRangeError, match="at least 2D"):
+        mx.init.Xavier()(WEIGHT, mx.nd.zeros((2,)))
+    with pytest.raises(UnsupportedTypeError, match="InitDesc"):
+        mx.init.Zero()(3, mx.nd.zeros((2,)))
+    with pytest.raises(MXNetError, match="rand_type"):
+        mx.init.Orthogonal(rand_type="nonsense")(WEIGHT, mx.nd.zeros((2, 2)))
+    with pytest.raises(NotImplementedError, match="Initializer"):
+        Initializer()(WEIGHT, mx.nd.zeros((2,)))
+    assert mx.stats().round_trips == 0
+
+
+def test_a_plain_name_is_deprecated(mx: ModuleType) -> None:
+    weight = mx.nd.zeros((2,))
+    with pytest.warns(DeprecationWarning, match="InitDesc") as caught:
+        mx.init.One()("fc_weight", weight)
+    assert caught[0].filename == __file__
+    assert weight.asnumpy().tolist() == [1, 1]
+
+
+def test_verbosity(mx: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    weight = mx.nd.zeros((2, 2))
+    mx.init.One().set_verbosity(True)(WEIGHT, weight)
+    mx.init.One().set_verbosity(True, lambda arr: f"sum {arr.sum().asscalar():g}")(InitDesc("b_bias"), weight)
+    mx.init.One()(WEIGHT, weight)
+    assert (
+        capsys.readouterr().out == "Initialized fc_weight as weight: 1.0\nInitialized b_bias as bias: sum 0\n"
+    )
