@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from . import snippets_arrays, snippets_autograd, snippets_indexing, snippets_operators, snippets_random
+from . import (
+    snippets_arrays,
+    snippets_autograd,
+    snippets_functions,
+    snippets_indexing,
+    snippets_operators,
+    snippets_random,
+)
 from .snippets import Table
 
 TABLES: dict[str, Table] = {
     f"{module.__name__.rpartition('_')[2]}.{name}": value
-    for module in (snippets_arrays, snippets_autograd, snippets_indexing, snippets_operators, snippets_random)
+    for module in (
+        snippets_arrays,
+        snippets_autograd,
+        snippets_functions,
+        snippets_indexing,
+        snippets_operators,
+        snippets_random,
+    )
     for name, value in vars(module).items()
     if name.isupper() and isinstance(value, dict) and not name.startswith("_")
 }
