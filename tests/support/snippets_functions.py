@@ -117,7 +117,6 @@ CALLS: Table = table(
             "nd.softmax(x)",
             "nd.softmax(x, axis=0)",
             "nd.softmax(x, temperature=2)",
-            "nd.log_softmax(x)",
             "nd.relu(-x)",
             "nd.sigmoid(x)",
             "nd.Activation(x, act_type='tanh')",
