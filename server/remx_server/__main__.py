@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from . import config, log
+from . import blas, config, log
 
 
 def main() -> int:
     """Read flags and environment, then serve."""
     settings = config.parse()
+    blas.set_up_environment()
     log.set_up(settings.log_level)
     try:
         from .serve import run

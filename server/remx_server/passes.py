@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .executor import Executor, OpSpec
     from .tape import Leaf, Node
 
+NOTHING: Final[dict[int, Any]] = {}
+"""What a node has saved when a pass is done with it."""
 MAX_FORMS: Final = 512
 """How many forms of graphs an executor knows before it starts anew."""
 
@@ -62,35 +64,31 @@ def survey(heads: Sequence[Value], given: Sequence[Value | None]) -> Survey | No
         producer = stack.pop()
         if producer in numbers:
             continue
-        if producer is None:
+        if producer is None or producer.freed is not None or producer.rank < 0:
             return None
-        edges = getattr(producer, "edges", None)
-        if edges is None:
+        if producer.rank == 0:
             leaves.append(producer)
             numbers[producer] = -1 - len(leaves)
             continue
-        if producer.freed is not None or not producer.rank:
-            return None
         nodes.append(producer)
         numbers[producer] = 0
-        stack.extend([edge[0] for edge in edges if edge is not None])
+        for edge in producer.edges:
+            if edge is not None:
+                stack.append(edge[0])  # noqa: PERF401 - a comprehension takes longer for one or two
     nodes.sort(key=_rank, reverse=True)
     numbers.update(zip(nodes, range(len(nodes)), strict=True))
     form: list[Any] = []
     for head, gradient in zip(heads, given, strict=True):
-        form.append((numbers[head.producer], head.index, head.spec, head.backend, gradient is None))
+        form += (numbers[head.producer], head.index, head.spec, head.backend, gradient is None)
     for node in nodes:
-        form.append(node.pattern)
-        form.append(node.backend)
-        form.append(node.training)
-        if node.spec.kernel.per_call:
-            form.extend([repr(node.per_call[name]) for name in node.spec.kernel.per_call])
+        form += (node.pattern, node.backend, node.training)
+        if node.spec.words:
+            form += [repr(node.per_call[name]) for name in node.spec.kernel.per_call]
         for edge in node.edges:
             if edge is None:
                 form.append(-1)
             else:
-                form.append(numbers[edge[0]])
-                form.append(edge[1])
+                form += (numbers[edge[0]], edge[1])
     return Survey(nodes, leaves, tuple(form))
 
 
@@ -105,9 +103,12 @@ class Program:
         The arrays that the nodes saved.
     given : list of (slot, head number)
         The gradients of heads that came with the pass.
-    fills : list of (slot, TensorSpec, name of the array module's function) steps : list of (op name, call,
-    argument slots, per-call attributes, result slots, slots not used any more) results : list of (leaf
-    number, slot, TensorSpec)
+    fills : list of (slot, TensorSpec, name of the array module's function)
+        Arrays of zeros or ones.
+    steps : list of (op name, call, argument slots, per-call attributes, result slots, dead slots)
+        A slot is dead where no later step uses it.
+    results : list of (leaf number, slot, TensorSpec)
+        The gradients.
     """
 
     __slots__ = ("backend", "fills", "given", "loads", "results", "slots", "steps")
@@ -138,7 +139,7 @@ class Program:
         slots = self._loaded(found.nodes, given)
         if not retain_graph:
             for node in found.nodes:
-                node.drop()
+                node.inputs = node.outputs = NOTHING
         at = slots.__getitem__
         ndarray = backend.ndarray
         running = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -19,6 +20,7 @@ from grpc_reflection.v1alpha import reflection
 from remx_contract.errors import DeviceError
 
 from .backend import Devices
+from .blas import THREADS
 from .config import Config
 from .interceptors import TokenInterceptor
 from .log import log
@@ -29,6 +31,9 @@ from .servicer import SERVICE_NAME, handlers
 WORKERS_BEYOND_SESSIONS = 32
 # Small enough that the stream's threads get the interpreter soon while a session's thread is busy.
 SWITCH_INTERVAL_SECONDS = 0.0005
+
+COLLECT_AFTER = 50_000
+"""How many new objects start a garbage collection; Python's 700 are what a few training steps make."""
 
 OPTIONS = [
     ("grpc.max_receive_message_length", 64 << 20),
@@ -108,8 +113,18 @@ class Server:
                 Path(path).parent.rmdir()
 
 
+def _settle_collector() -> None:
+    """Keep the garbage collector from walking what stays; graphs and tensors free themselves, without
+    cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
+
+
 def run(config: Config) -> int:
     """Serve until SIGTERM, SIGINT or, if the config says so, the end of standard input."""
+    THREADS.find()
+    _settle_collector()
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     # A queue and no event: a signal's handler may put while the main thread is inside of get.
     reasons: SimpleQueue[int] = SimpleQueue()

@@ -27,7 +27,7 @@ from remx_contract.op import Grad, Op
 from remx_contract.spec import TensorSpec
 
 from .backend import Array
-from .passes import Tracer, survey
+from .passes import NOTHING, Tracer, survey
 from .registry import ALL_INPUTS, CURRENT, KERNELS, REST, Rule
 from .value import Value
 
@@ -51,6 +51,7 @@ class Leaf:
 
     __slots__ = ("gradient", "request")
     rank = 0
+    freed = None
 
     def __init__(self, gradient: Value, request: int) -> None:
         self.gradient = gradient
@@ -191,10 +192,6 @@ class Node:
             saved[index] = save(outputs[index])
         self.outputs = saved
 
-    def drop(self) -> None:
-        """Drop what was saved: the pass is done with it."""
-        self.inputs = self.outputs = _NOTHING
-
     def saved_array(self, output: bool, index: int) -> Array:
         """What was saved of an output or an input; OverwrittenValueError if its memory was written since."""
         data, writes, count = (self.outputs if output else self.inputs)[index]
@@ -207,7 +204,6 @@ class Node:
         return data
 
 
-_NOTHING: Final[dict[int, Saved]] = {}
 _NO_EDGES: Final[list[tuple[Any, int] | None]] = []
 """What a freed node has; another pass over it is an error."""
 
@@ -220,7 +216,7 @@ class Broken:
     def __init__(self, edges: list[tuple[Any, int] | None]) -> None:
         self.edges = edges
         self.freed: list[Leaf] | None = None
-        self.rank = 0
+        self.rank = -1
 
 
 def broken(values: Sequence[Value | None]) -> Broken | None:
@@ -473,7 +469,7 @@ def _by_rules(
             producer, index = edges[position]
             arrive(producer, index, gradient)
         if not retain_graph:
-            node.drop()
+            node.inputs = node.outputs = NOTHING
             done.append(node)
     # Only now: a pass that fails half-way must still find the leaves whose gradients it spoils.
     _free(done, list(at_leaves))

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
+
+from ..blas import THREADS
 from ..registry import KERNELS, kernel
 
 
 def _product(multiply, lhs, rhs):
     """``multiply(lhs, rhs)``, accumulated in float32 for float16."""
+    if lhs.__class__ is np.ndarray:
+        THREADS.fit(prod(lhs.shape[-2:]) * rhs.shape[-1])
     if lhs.dtype.char == "e":
         return multiply(lhs.astype("float32"), rhs.astype("float32")).astype("float16")
     return multiply(lhs, rhs)
