@@ -455,9 +455,11 @@ class NDArray(Operators, Fluent):
 
     def detach(self) -> NDArray:
         """The same memory as an array that no gradient flows through."""
-        made = _dispatch.unary(_DETACH, self)
-        made._tracked = False
-        return made
+        mode, STATE.mode = STATE.mode, 0
+        try:
+            return _dispatch.unary(_DETACH, self)
+        finally:
+            STATE.mode = mode
 
     def backward(
         self, out_grad: NDArray | None = None, retain_graph: bool = False, train_mode: bool = True

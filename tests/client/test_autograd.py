@@ -192,6 +192,18 @@ def test_a_scope_can_be_entered_again(mx: ModuleType) -> None:
     assert not mx.autograd.is_recording()
 
 
+def test_a_detached_array_takes_no_part(mx: ModuleType) -> None:
+    x = variable(mx, 1, 2)
+    with mx.autograd.record():
+        detached = (x * 2).detach()
+        detached += 1
+        with pytest.raises(NotDifferentiableError):
+            detached.backward()
+        y = x * detached
+    y.backward()
+    np.testing.assert_array_equal(x.grad.asnumpy(), [3, 5])
+
+
 def test_attach_grad_inside_record_is_not_recorded(mx: ModuleType) -> None:
     with mx.autograd.record():
         x = variable(mx, 1, 2)
