@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 MIN_BATCH_WORDS: Final = 512
 MAX_BATCH_WORDS: Final = 8192
-"""A batch leaves when it is as large as all that is in flight, within these bounds: about 100 to 1,600 ops. The
-first ones leave soon, so that the server does not wait, and later ones are few."""
+"""A batch leaves when it is as large as all that is in flight, within these bounds: about 100 to 1,600 ops.
+The first ones leave soon, so that the server does not wait, and later ones are few."""
 BATCH_BYTES: Final = 1 << 18
 """A batch leaves when it has this much inline data: on a slow link, its acknowledgement is the sign of
 life."""

@@ -10,6 +10,7 @@ import contextlib
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from functools import cached_property
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -69,6 +70,33 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """End the stream and free the connection; byte streams that run end with an error."""
+
+
+class _Checksum:
+    """The CRC-32 of memory that is being filled, computed beside that, in a thread of its own."""
+
+    def __init__(self, memory: memoryview) -> None:
+        self._memory = memory
+        self._filled: SimpleQueue[int | None] = SimpleQueue()
+        self._checksum = 0
+        self._thread = threading.Thread(target=self._follow, name="remx-checksum", daemon=True)
+        self._thread.start()
+
+    def _follow(self) -> None:
+        at = 0
+        while (end := self._filled.get()) is not None:
+            self._checksum = zlib.crc32(self._memory[at:end], self._checksum)
+            at = end
+
+    def filled(self, end: int) -> None:
+        """The memory is filled up to here."""
+        self._filled.put(end)
+
+    def value(self) -> int:
+        """The checksum of what was filled, when there is nothing more to come."""
+        self._filled.put(None)
+        self._thread.join()
+        return self._checksum
 
 
 class GrpcTransport:
@@ -152,19 +180,20 @@ class GrpcTransport:
 
         What goes wrong later, the command that waits for the data reports.
         """
+        checksum: Future[int] = Future()
         read = threading.Event()
         method: Any = self._bulk.stream_unary(
             _PREFIX + "Upload", response_deserializer=stream_pb2.Receipt.FromString
         )
 
         def chunks() -> Iterator[bytes]:
-            offset = checksum = 0
+            offset = 0
             while True:
                 piece = data[offset : offset + CHUNK_BYTES]
-                checksum = zlib.crc32(piece, checksum)
+                last = offset + len(piece) >= len(data)
+                total = checksum.result() if last else None
+                chunk = codec.write_chunk(transfer, offset, piece, total)
                 offset += len(piece)
-                last = offset >= len(data)
-                chunk = codec.write_chunk(transfer, offset - len(piece), piece, checksum if last else None)
                 self.bytes_up += len(piece)
                 on_progress()
                 if last:
@@ -175,6 +204,8 @@ class GrpcTransport:
 
         call = method.future(chunks(), metadata=self._call_metadata(session))
         call.add_done_callback(lambda _: read.set())
+        # Beside the stream, which another thread feeds: the checksum is not needed before its end.
+        checksum.set_result(zlib.crc32(data))
         read.wait()
 
     def download(
@@ -190,7 +221,8 @@ class GrpcTransport:
         method: Any = self._bulk.unary_stream(
             _PREFIX + "Download", request_serializer=stream_pb2.DownloadRequest.SerializeToString
         )
-        at = checksum = 0
+        checksum = _Checksum(into)
+        at = 0
         wanted = None
         try:
             request = stream_pb2.DownloadRequest(transfer=transfer)
@@ -200,12 +232,14 @@ class GrpcTransport:
                 if offset != at or at + len(data) > len(into):
                     raise TransferError(f"a download's chunk starts at {offset} instead of {at}")
                 into[at : at + len(data)] = data
-                checksum = zlib.crc32(data, checksum)
                 at += len(data)
+                checksum.filled(at)
                 self.bytes_down += len(data)
         except self._grpc.RpcError as failure:
             raise self._error(failure) from None
-        if at != len(into) or wanted != checksum:
+        finally:
+            found = checksum.value()
+        if at != len(into) or wanted != found:
             raise TransferError(f"a download of {len(into)} bytes ended after {at}, or its checksum is wrong")
 
     def _call_metadata(self, session: bytes) -> tuple[tuple[str, str | bytes], ...]:
