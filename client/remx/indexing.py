@@ -62,6 +62,8 @@ def get(array: NDArray, key: Any) -> NDArray:
     """``array[key]``."""
     if key.__class__ is int and len(array.shape) > 1:
         return _row(array, key)
+    if _is_whole(key):
+        return array
     selection = select(array, key)
     # MXNet has no arrays without axes: one element is an array of shape (1,).
     shape = selection.shape or (1,)
@@ -69,6 +71,13 @@ def get(array: NDArray, key: Any) -> NDArray:
         return array._view(shape, selection.offset)
     made: NDArray = _dispatch.invoke(_INDEX, (array, *selection.arrays), {"key": selection.key})
     return made if made.shape == shape else made.reshape(shape)
+
+
+def _is_whole(key: Any) -> bool:
+    """Whether a key gives the array itself, not a view of all of it: ``x[:]`` and ``x[()]``."""
+    if key.__class__ is slice:
+        return key.start is None and key.stop is None and (key.step is None or key.step == 1)
+    return key.__class__ is tuple and not key
 
 
 def _row(array: NDArray, number: int) -> NDArray:

@@ -169,6 +169,13 @@ def test_iteration_ends(session: Session) -> None:
         list(remx.nd.array(3))
 
 
+def test_arrays_of_one_integer_are_bounds_of_slices(session: Session) -> None:
+    array, two = remx.nd.arange(5), remx.nd.array([2], dtype="int32")
+    assert array[two:].tolist() == [2, 3, 4]
+    assert array[:two].tolist() == [0, 1]
+    assert array[::two].tolist() == [0, 2, 4]
+
+
 def test_messages_name_the_index(session: Session) -> None:
     array = remx.nd.ones((2, 3))
     with pytest.raises(OutOfRangeError, match="index 5 is out of bounds for axis 0 with size 2"):

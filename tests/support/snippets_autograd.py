@@ -111,3 +111,49 @@ GRAD: Table = table(
     _X + "with autograd.record(): y = x * x\nautograd.grad(y, x, retain_graph=True); autograd.grad(y, x)",
     _X + "with autograd.record(): y = x * x\nautograd.grad(y, x); autograd.grad(y, x)",
 )
+
+EDGES: Table = table(
+    _X + "v = x[1:]\nwith autograd.record(): y = v * 2\ny.backward()",
+    _X + "v = x.reshape((3, 1))\nwith autograd.record(): y = v * x.reshape((3, 1))\ny.backward(); x.grad",
+    _X + "x.detach().grad",
+    _X + "x.copy().grad",
+    _X + "x[:].grad",
+    _X + "x.grad[:] = 9; x.attach_grad(); x.grad",
+    _X + "with autograd.record(): y = x * 2; y.backward(); z = y * 3\nx.grad",
+    _X + "with autograd.record():\n  y = x * 2; y.backward(retain_graph=True); z = y * 3\n  z.backward()\n"
+    "x.grad",
+    _X + "autograd.set_recording(True); y = x * x; autograd.set_recording(False); y.backward(); x.grad",
+    _X + "with autograd.record(): y = x * x\nautograd.backward(y); x.grad",
+    _X + "with autograd.record(): y = x * x\ny.backward(train_mode=False); x.grad",
+    _X + "with autograd.record(): y = (x > 1) * x\ny.backward(); x.grad",
+    _X + "with autograd.record(): y = nd.argmax(x, axis=0)\ny.backward(); x.grad",
+    _X + "with autograd.record(): y = nd.sign(x) + nd.floor(x)\ny.backward(); x.grad",
+    _X + "with autograd.record(): m = x > 1; m += 1\nm",
+    _X + "with autograd.record(): y = x\ny.backward(); x.grad",
+    _X + "with autograd.record(): y = x + 0; y = y.detach()\ny.backward()",
+    _X + "with autograd.record(): y = x * 2\nx += 1; y.backward(); x.grad",
+    _X + "with autograd.record(): y = x * 2\ny += 1; y.backward(); x.grad",
+    _X + "with autograd.record(): y = x * 2\ny[:] = 0; z = y * 1; y.backward(); x.grad",
+    _X + "with autograd.record():\n  y = x * 2\n  with autograd.pause(): y += 1\n  z = y * y\n"
+    "z.backward(); x.grad",
+    _X + "with autograd.record(): y = nd.where(x > 1, x * 2, x * 3)\ny.backward(); x.grad",
+    _X + "with autograd.record(): y = nd.sum(nd.softmax(x) * nd.array([1, 2, 3]))\ny.backward(); x.grad",
+    _X + "with autograd.record(): y = nd.stack(x, x * 2).max()\ny.backward(); x.grad",
+    _X + "with autograd.record(): y = -x + 1 - x / 2 + 2 / x\ny.backward(); x.grad",
+    _X + "with autograd.record(): y = x ** 2 + 2 ** x + x ** x\ny.backward(); x.grad",
+    _X + "with autograd.record(): y = x % 2 + 5 % x\ny.backward(); x.grad",
+    _X + "with autograd.record(): y = nd.zeros_like(x) + nd.ones_like(x)\ny.backward(); x.grad",
+    "x = nd.array([1, 2], dtype='int32'); x.attach_grad()\nwith autograd.record(): y = x * 3\n"
+    "y.backward(); x.grad",
+    "x = nd.array([1, 2], dtype='float16'); x.attach_grad()\nwith autograd.record(): y = x * 3\n"
+    "y.backward(); x.grad",
+    "x = nd.ones((2,)); x.attach_grad('add'); x.grad[:] = 5\nwith autograd.record(): y = x * 3\n"
+    "y.backward(); x.grad",
+    "x = nd.ones((2,)); x.attach_grad(); z = x * 2; z.attach_grad()\nwith autograd.record(): y = z * 3\n"
+    "y.backward(); (x.grad, z.grad)",
+    "x = nd.ones((2, 2)); x.attach_grad()\nwith autograd.record():\n  r = [row.sum() for row in x]\n"
+    "autograd.backward(r); x.grad",
+    "x = nd.ones((2,)); x.attach_grad(); x.attach_grad('null')\nwith autograd.record(): y = x * 3\n"
+    "y.backward()",
+    "with autograd.record(): x = nd.ones((2,)); x.attach_grad(); y = x * 2\ny.backward(); x.grad",
+)

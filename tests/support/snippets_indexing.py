@@ -111,6 +111,10 @@ OTHERS: Table = table(
     "a = nd.zeros((2, 3)); a[:] = [1, 2, 3]; a",
     "a = nd.zeros((2, 3)); a[:] = nd.array([[5], [6]]); a",
     "a = nd.zeros((2, 3)); a[:] = nd.ones((3, 2)); a",
+    *(
+        f"a = nd.zeros((2, 3)); a[{key}] is a"
+        for key in (":", "()", "::1", "::-1", "...", ":, :", "0:", "0:2", "(slice(None),)", "None")
+    ),
     "a = nd.zeros((2, 3)); a[1] += 2; a",
     "a = nd.zeros((2, 3)); a[[0, 0]] += 1; a",
     "a = nd.zeros((2, 3)); a[:, 1] -= nd.array([1, 2]); a",
