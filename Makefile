@@ -18,6 +18,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -m 'not gpu'
 
+# Needs a CUDA device and CuPy (`make .venv/.installed && .venv/bin/pip install -e '.[dev,cuda12]'`); says so without.
 test-gpu: $(STAMP)
 	$(BIN)/python -m pytest -m gpu
 
@@ -36,6 +37,15 @@ gen: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+bench-gpu: $(STAMP)
+	$(BIN)/python -m benchmarks --gpu
+
+# The real MXNet 1.9.1, which makes the golden vectors and runs beside remx in the benchmarks: ORACLE is a Python
+# 3.8 to 3.11 that has it.
+ORACLE ?= .oracle/bin/python
+golden:
+	$(ORACLE) tests/golden/make.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
