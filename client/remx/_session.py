@@ -46,9 +46,9 @@ WINDOW_WORDS: Final = 1 << 19
 """Code words that may be unacknowledged, about 100,000 ops: several times a pipe of 40 ms at 5 us an op."""
 WINDOW_BYTES: Final = 64 << 20
 """Inline data that may be unacknowledged."""
-SILENCE_SECONDS: Final = 4.0
+SILENCE_SECONDS: Final = 3.5
 """A server from which nothing comes for so long, though it was asked, is unreachable."""
-PING_SECONDS: Final = 1.0
+PING_SECONDS: Final = 0.5
 READS_IN_FLIGHT: Final = 256
 """How many answers are asked for at a time where many arrays are read together."""
 
@@ -104,7 +104,7 @@ class Session:
         self.lock = threading.Lock()
         self._commands: list[stream_pb2.Command] = []
         self._command_bytes = 0
-        self._acknowledged = threading.Condition(threading.Lock())
+        self._acknowledged = threading.Condition()
         self._in_flight: deque[tuple[int, int, int]] = deque()
         self._flying_words = 0
         self._flying_bytes = 0
@@ -218,7 +218,7 @@ class Session:
             raise type(self._failed)(str(self._failed))
 
     def _keep_house(self) -> None:
-        """Once a second: release what an idle program dropped, and watch over byte streams that stand
+        """Twice a second: release what an idle program dropped, and watch over byte streams that stand
         still."""
         while not self._ended.wait(PING_SECONDS):
             if (self.dead or self.dead_specs) and not self._in_flight:
@@ -458,7 +458,7 @@ class Session:
         self._failed = SessionError(FORKED)
         self.limit = -1
         self.lock = threading.Lock()
-        self._acknowledged = threading.Condition(threading.Lock())
+        self._acknowledged = threading.Condition()
         self._waiters = {}
         abandoned.append((self._transport, self._on_close))
         self._on_close = None
