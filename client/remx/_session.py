@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from ._dispatch import Plan, SpecRef
     from ._transport import Transport
 
-MIN_BATCH_WORDS: Final = 512
-MAX_BATCH_WORDS: Final = 8192
-"""A batch leaves when it is as large as all that is in flight, within these bounds: about 100 to 1,600 ops.
+MIN_BATCH_WORDS: Final = 2048
+MAX_BATCH_WORDS: Final = 16384
+"""A batch leaves when it is as large as all that is in flight, within these bounds: about 400 to 3,300 ops.
 The first ones leave soon, so that the server does not wait, and later ones are few."""
 BATCH_BYTES: Final = 1 << 18
 """A batch leaves when it has this much inline data: on a slow link, its acknowledgement is the sign of
@@ -49,6 +49,10 @@ WINDOW_BYTES: Final = 64 << 20
 SILENCE_SECONDS: Final = 3.5
 """A server from which nothing comes for so long, though it was asked, is unreachable."""
 PING_SECONDS: Final = 0.5
+YIELD_EVERY_SECONDS: Final = 0.0005
+YIELD_SECONDS: Final = 0.0001
+"""How often a program that issues ops without a pause leaves the interpreter to the transport, and how
+long."""
 READS_IN_FLIGHT: Final = 256
 """How many answers are asked for at a time where many arrays are read together."""
 
@@ -111,6 +115,7 @@ class Session:
         self._sequence = 0
         self._waiters: dict[int, Waiter] = {}
         self._transfers = 0
+        self._yielded = 0.0
         self._failed: MXNetError | None = None
         self._last_heard = time.monotonic()
         self._counts = Statistics()
@@ -168,9 +173,22 @@ class Session:
         self._check()
         if self._window_is_full():
             self._wait_for_window()
-        self._send_batch()
+        if self._send_batch() >= MIN_BATCH_WORDS:
+            self._let_it_go()
 
-    def _send_batch(self) -> None:
+    def _let_it_go(self) -> None:
+        """Give the transport's threads a moment in the middle of a long run of ops.
+
+        They need the interpreter to send a batch, and a busy program leaves it to them every 5 ms only; the
+        server would have nothing to do meanwhile.
+        """
+        now = time.monotonic()
+        if now - self._yielded > YIELD_EVERY_SECONDS:
+            time.sleep(YIELD_SECONDS)
+            self._yielded = time.monotonic()
+
+    def _send_batch(self) -> int:
+        """Send what is queued; returns how many code words that was."""
         with self.lock:
             # What was dropped is taken before the code: whatever used it is in the code already, and so goes
             # first.
@@ -188,7 +206,7 @@ class Session:
                 commands.append(stream_pb2.Command(forget=stream_pb2.Forget(spec_ids=forget)))
                 words.append(codec.CALL)
             if not words:
-                return
+                return 0
             self._sequence += 1
             batch = stream_pb2.Batch(sequence=self._sequence, code=words, commands=commands)
             self._in_flight.append((self._sequence, len(words), nbytes))
@@ -198,6 +216,7 @@ class Session:
                 self.limit = min(max(self._flying_words, MIN_BATCH_WORDS), MAX_BATCH_WORDS)
             self._counts.batches += 1
             self._transport.send(stream_pb2.Up(batch=batch))
+            return len(words)
 
     def _window_is_full(self) -> bool:
         return self._flying_words > WINDOW_WORDS or self._flying_bytes > WINDOW_BYTES
@@ -250,20 +269,27 @@ class Session:
         self._last_heard = time.monotonic()
 
     def _on_acknowledgement(self, message: stream_pb2.Acknowledgement) -> None:
-        with self.lock:
-            flying = self._in_flight
-            while flying and flying[0][0] <= message.sequence:
-                _, words, nbytes = flying.popleft()
-                self._flying_words -= words
-                self._flying_bytes -= nbytes
-            self._counts.live_handles = message.live_handles
-            idle = not flying
-            if idle and not self.code and self.limit > 0:
-                self.limit = 1
+        self._counts.live_handles = message.live_handles
+        idle = self._settle(message.sequence)
         with self._acknowledged:
             self._acknowledged.notify_all()
         if idle and self.code and self._failed is None:
             self._send_batch()
+
+    def _settle(self, sequence: int) -> bool:
+        """Batches up to this one have run: make room for others; returns whether none is in flight any more.
+
+        Acknowledgements say so, and so do answers, which come before them.
+        """
+        with self.lock:
+            flying = self._in_flight
+            while flying and flying[0][0] <= sequence:
+                _, words, nbytes = flying.popleft()
+                self._flying_words -= words
+                self._flying_bytes -= nbytes
+            if not flying and not self.code and self.limit > 0:
+                self.limit = 1
+            return not flying
 
     def on_end(self, error: MXNetError) -> None:
         """The stream is over."""
@@ -306,10 +332,12 @@ class Session:
             waiters.append(waiter)
             self.command(make(number))
         self.flush()
+        asked = self._sequence
         self._counts.round_trips += 1
         for waiter in waiters:
             while not waiter.event.wait(PING_SECONDS):
                 self._watch(started)
+        self._settle(asked)
         waited = time.monotonic() - started
         self._counts.seconds_waited += waited
         self._reads.note(self.ops, waited)

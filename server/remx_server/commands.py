@@ -180,7 +180,9 @@ class Commands:
         if len(message.variables) != len(message.outputs):
             raise ProtocolError("a backward pass has not one output for each variable")
         heads = [session.value(handle) for handle in message.heads]
-        given = [session.value(handle) if handle else None for handle in message.head_gradients]
+        given: list[Value | None] = [None] * len(heads)
+        if message.head_gradients:
+            given = [session.value(handle) if handle else None for handle in message.head_gradients]
         variables = [session.value(handle) for handle in message.variables] if message.outputs else None
         try:
             for value in (*heads, *given, *(variables or ())):
@@ -188,7 +190,7 @@ class Commands:
                     _healthy(value)
             gradients = session.executor.backward(
                 heads,
-                given or [None] * len(heads),
+                given,
                 variables,
                 retain_graph=message.retain_graph,
                 create_graph=message.create_graph,
