@@ -82,14 +82,103 @@ def survey(heads: Sequence[Value], given: Sequence[Value | None]) -> Survey | No
         form += (numbers[head.producer], head.index, head.spec, head.backend, gradient is None)
     for node in nodes:
         form += (node.pattern, node.backend, node.training)
-        if node.spec.words:
-            form += [repr(node.per_call[name]) for name in node.spec.kernel.per_call]
+        form += _scalars(node)
         for edge in node.edges:
             if edge is None:
                 form.append(-1)
             else:
                 form += (numbers[edge[0]], edge[1])
     return Survey(nodes, leaves, tuple(form))
+
+
+class Guide:
+    """The way through graphs of one form with one head: a quicker look than a survey, when a guess is right.
+
+    Attributes
+    ----------
+    stations : list of tuple
+        For each node of the survey: where to find it (the number of a node that uses it and the position of
+        the edge; -1 for the head's), its pattern, backend, training flag and per-call attributes.
+    indices : list of (node number, edge position, output index)
+        Of the edges to nodes other than to their first output.
+    crossings : list of (node number, edge position, node number)
+        The edges to nodes that were found by another edge.
+    leaves : list of (node number, edge position, leaf number)
+        The edges to leaves.
+    """
+
+    __slots__ = ("count", "crossings", "form", "head", "indices", "leaves", "stations")
+
+    def __init__(self, found: Survey, head: Value) -> None:
+        self.form = found.form
+        self.head = (head.index, head.spec)
+        self.count = len(found.leaves)
+        self.indices: list[tuple[int, int, int]] = []
+        self.crossings: list[tuple[int, int, int]] = []
+        self.leaves: list[tuple[int, int, int]] = []
+        numbers = {node: number for number, node in enumerate(found.nodes)}
+        leaves = {leaf: number for number, leaf in enumerate(found.leaves)}
+        ways: dict[int, tuple[int, int]] = {0: (-1, 0)}
+        for number, node in enumerate(found.nodes):
+            for position, edge in enumerate(node.edges):
+                if edge is None:
+                    continue
+                producer, index = edge
+                if producer in leaves:
+                    self.leaves.append((number, position, leaves[producer]))
+                    continue
+                if index:
+                    self.indices.append((number, position, index))
+                target = numbers[producer]
+                if target in ways:
+                    self.crossings.append((number, position, target))
+                ways.setdefault(target, (number, position))
+        self.stations = [
+            (*ways[number], node.pattern, node.backend, node.training, _scalars(node))
+            for number, node in enumerate(found.nodes)
+        ]
+
+    def follow(self, head: Value) -> Survey | None:
+        """The survey of a graph of this form; None for one of another form."""
+        nodes: list[Any] = []
+        rank = None
+        if (head.index, head.spec) != self.head:
+            return None
+        for user, position, pattern, backend, training, scalars in self.stations:
+            node: Any = head.producer if user < 0 else nodes[user].edges[position][0]
+            if (
+                node.freed is not None
+                # Ranks that fall from node to node make them different ones, in the order of the pass.
+                or (rank is not None and node.rank >= rank)
+                or node.rank <= 0
+                or node.pattern is not pattern
+                or node.training is not training
+                or node.backend is not backend
+                or (scalars and _scalars(node) != scalars)
+            ):
+                return None
+            rank = node.rank
+            nodes.append(node)
+        for number, position, index in self.indices:
+            if nodes[number].edges[position][1] != index:
+                return None
+        for number, position, target in self.crossings:
+            if nodes[number].edges[position][0] is not nodes[target]:
+                return None
+        leaves: list[Any] = [None] * self.count
+        for number, position, leaf in self.leaves:
+            producer = nodes[number].edges[position][0]
+            if leaves[leaf] is None:
+                leaves[leaf] = producer
+            if leaves[leaf] is not producer or producer.rank != 0:
+                return None
+        return Survey(nodes, leaves, self.form) if len(set(leaves)) == self.count else None
+
+
+def _scalars(node: Node) -> list[str]:
+    """The per-call attributes of a node's op, as part of a form: 0.0 and -0.0 are different ones."""
+    names = node.spec.kernel.per_call
+    return [repr(node.per_call[name]) for name in names] if names else []
 
 
 class Program:
@@ -263,6 +352,19 @@ class Passes:
     def __init__(self) -> None:
         # A form that came once has None; one whose pass cannot be traced has False.
         self._programs: dict[tuple[Any, ...], Program | bool | None] = {}
+        # By the pattern of the head: the guess at the form of the next graph that ends so.
+        self._guides: dict[Any, Guide] = {}
+
+    def survey(self, heads: Sequence[Value], given: Sequence[Value | None]) -> Survey | None:
+        """See :func:`survey`; quicker for a graph like the last one with such a head."""
+        head = heads[0]
+        if len(heads) == 1 and given[0] is None:
+            guide = self._guides.get(getattr(head.producer, "pattern", None))
+            if guide is not None:
+                found = guide.follow(head)
+                if found is not None:
+                    return found
+        return survey(heads, given)
 
     def program(self, form: tuple[Any, ...]) -> Program | None:
         """The program for a form, if there is one."""
@@ -275,9 +377,12 @@ class Passes:
             return self._programs[form] is None
         if len(self._programs) >= MAX_FORMS:
             self._programs.clear()
+            self._guides.clear()
         self._programs[form] = None
         return False
 
-    def keep(self, form: tuple[Any, ...], program: Program | None) -> None:
-        """Remember what tracing a pass gave; None for nothing."""
+    def keep(self, form: tuple[Any, ...], program: Program | None, guide: Guide | None) -> None:
+        """Remember what tracing a pass gave: a program or nothing, and the way through such graphs."""
         self._programs[form] = False if program is None else program
+        if program is not None and guide is not None:
+            self._guides[guide.stations[0][2]] = guide

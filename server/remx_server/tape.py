@@ -27,7 +27,7 @@ from remx_contract.op import Grad, Op
 from remx_contract.spec import TensorSpec
 
 from .backend import Array
-from .passes import NOTHING, Tracer, survey
+from .passes import NOTHING, Guide, Tracer
 from .registry import ALL_INPUTS, CURRENT, KERNELS, REST, Rule
 from .value import Value
 
@@ -402,7 +402,7 @@ def _pass(
     executor: Executor, heads: Sequence[Value], given: Sequence[Value | None], retain_graph: bool
 ) -> Generator[None, Any, dict[Leaf, Value]]:
     """The gradients that arrive at the leaves: by the program for a graph of this form, or by its rules."""
-    found = None if executor.recording else survey(heads, given)
+    found = None if executor.recording else executor.passes.survey(heads, given)
     if found is None:
         return (yield from _by_rules(executor, heads, given, retain_graph))
     program = executor.passes.program(found.form)
@@ -411,11 +411,13 @@ def _pass(
         if not retain_graph:
             _free(found.nodes, list(at_leaves))
         return at_leaves
-    if executor.passes.wants_tracing(found.form):
-        executor.tracer = Tracer(found, heads, given)
+    if not executor.passes.wants_tracing(found.form):
+        return (yield from _by_rules(executor, heads, given, retain_graph))
+    # Before the pass, which takes the graph apart.
+    guide = Guide(found, heads[0]) if len(heads) == 1 and given[0] is None else None
+    tracer = executor.tracer = Tracer(found, heads, given)
     at_leaves = yield from _by_rules(executor, heads, given, retain_graph)
-    if executor.tracer is not None:
-        executor.passes.keep(found.form, executor.tracer.finish(at_leaves))
+    executor.passes.keep(found.form, tracer.finish(at_leaves), guide)
     return at_leaves
 
 
