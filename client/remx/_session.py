@@ -158,9 +158,9 @@ class Session:
 
     def release_now(self) -> None:
         """Release what was dropped so far before the op that comes next."""
-        dead = self.dead
-        for _ in range(len(dead)):
-            self.extend((codec.RELEASE, dead.popleft()))
+        releases = _drain(self.dead)
+        if releases:
+            self.extend((_release_head(len(releases)), *releases))
 
     def flush(self) -> None:
         """Send what is queued as one batch; blocks while the window is full.
@@ -199,9 +199,9 @@ class Session:
             del self.code[:length]
             commands, self._commands = self._commands, []
             nbytes, self._command_bytes = self._command_bytes, 0
-            for handle in releases:
-                words.append(codec.RELEASE)
-                words.append(handle)
+            if releases:
+                words.append(_release_head(len(releases)))
+                words += releases
             if forget:
                 commands.append(stream_pb2.Command(forget=stream_pb2.Forget(spec_ids=forget)))
                 words.append(codec.CALL)
@@ -494,6 +494,10 @@ class Session:
 
 def _drain(numbers: deque[int]) -> list[int]:
     return [numbers.popleft() for _ in range(len(numbers))]
+
+
+def _release_head(count: int) -> int:
+    return codec.RELEASE | count << codec.COUNT_SHIFT
 
 
 def _bytes_of(array: Array) -> memoryview:

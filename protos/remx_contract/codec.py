@@ -28,6 +28,7 @@ RECORDING: Final = 4
 TRAINING: Final = 8
 WRITING: Final = 16
 SPEC_SHIFT: Final = 5
+COUNT_SHIFT: Final = 2
 
 _WORD_MASK: Final = (1 << 64) - 1
 _DOUBLE: Final = struct.Struct("<d")

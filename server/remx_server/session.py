@@ -39,6 +39,7 @@ from .value import Failure, Value
 
 _INVOKE: Final = codec.INVOKE
 _RELEASE: Final = codec.RELEASE
+_COUNT_SHIFT: Final = codec.COUNT_SHIFT
 _CALL: Final = codec.CALL
 _KIND: Final = codec.KIND_MASK
 _MODE: Final = codec.RECORDING | codec.TRAINING
@@ -192,6 +193,7 @@ class Session:
         table = self.table
         specs = self.specs
         invoke = self._invoke
+        drop = table.pop
         at = 0
         end = len(code)
         try:
@@ -208,8 +210,12 @@ class Session:
                     invoke(spec, head, code, at + 1)
                     at = after
                 elif kind == _RELEASE:
-                    table.pop(code[at + 1], None)
-                    at += 2
+                    after = at + 1 + (head >> _COUNT_SHIFT)
+                    if after > end:
+                        raise ProtocolError("a batch ends inside a release")
+                    for handle in code[at + 1 : after]:
+                        drop(handle, None)
+                    at = after
                 elif kind == _CALL:
                     self._commands.run(next(commands))
                     at += 1

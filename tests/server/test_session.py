@@ -87,13 +87,22 @@ def test_releasing_what_is_not_there_does_nothing(wire: Wire) -> None:
     "code",
     [
         [3],
-        [codec.RELEASE],
+        [codec.RELEASE | 1 << codec.COUNT_SHIFT],
+        [codec.RELEASE | 2**61 << codec.COUNT_SHIFT],
         [codec.CALL],
         [77 << codec.SPEC_SHIFT],
         [2**64 - 4],
         [2**64 - 1],
     ],
-    ids=["unknown kind", "half a release", "no command", "no spec", "a far spec", "all bits"],
+    ids=[
+        "unknown kind",
+        "half a release",
+        "more releases than there are numbers",
+        "no command",
+        "no spec",
+        "a far spec",
+        "all bits",
+    ],
 )
 def test_code_that_means_nothing_ends_the_session(wire: Wire, code: list[int]) -> None:
     wire.code = code
@@ -108,7 +117,7 @@ def test_a_batch_that_ends_inside_an_invoke_ends_the_session(wire: Wire) -> None
 
 
 def test_too_many_words_end_the_session(wire: Wire) -> None:
-    wire.code = [codec.RELEASE, 1] * (LIMITS.batch_words // 2 + 1)
+    wire.code = [codec.RELEASE | 1 << codec.COUNT_SHIFT, 1] * (LIMITS.batch_words // 2 + 1)
     assert closed_with(wire) is errors.LimitError
 
 

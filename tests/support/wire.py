@@ -156,7 +156,7 @@ class Wire:
 
     def release(self, handle: int) -> None:
         """Drop a handle."""
-        self.code += [codec.RELEASE, handle]
+        self.code += [codec.RELEASE | 1 << codec.COUNT_SHIFT, handle]
 
     def variable(self, values: Any, request: int = 1) -> tuple[int, int]:
         """A tensor that gradients are asked of, and its gradient."""
