@@ -151,13 +151,7 @@ class Executor:
     # Running one op.
 
     def run(
-        self,
-        spec: OpSpec,
-        values: Sequence[Value],
-        per_call: dict[str, Any],
-        mode: int,
-        site: int,
-        targets: Sequence[Value] | None = None,
+        self, spec: OpSpec, values: Sequence[Value], per_call: dict[str, Any], mode: int, site: int
     ) -> list[Value]:
         """Run an op on healthy values.
 
@@ -171,8 +165,6 @@ class Executor:
         mode : int
             RECORDING and TRAINING bits.
         site : int
-        targets : sequence of Value, optional
-            Write the outputs into these instead of returning new values.
 
         Returns
         -------
@@ -194,18 +186,11 @@ class Executor:
             call = self._bind(spec, plan, backend, mode)
         if mode & RECORDING and not spec.plain:
             self._check_in_place(spec, values)
-        if targets is not None and spec.kernel.ufunc and not mode & RECORDING:
-            into = self._ufunc_target(plan, targets, backend)
-            if into is not None:
-                per_call["out"] = into
         arrays = map(_data_of, values)
         try:
             results: Any = call(*arrays, **per_call) if per_call else call(*arrays)
         except Exception as error:
             raise classify(error, spec.op.name) from error
-        if "out" in per_call:
-            mark_written(targets[0])  # type: ignore[index]
-            return list(targets)  # type: ignore[arg-type]
         only = plan.only
         if only is not None and results.__class__ is backend.ndarray:
             # The common case of _wrap, spelled out.
@@ -222,13 +207,42 @@ class Executor:
                     self.rank += 1
                     Node(spec, plan, per_call, values, outputs, self.rank, mode & TRAINING != 0, site)
                     break
-        if spec.op.hidden:
-            outputs = outputs[: spec.outputs]
-        if targets is not None:
-            for value, target in zip(outputs, targets, strict=True):
-                self.write(target, value, mode)
-            return list(targets)
-        return outputs
+        return outputs if spec.plain else outputs[: spec.outputs]
+
+    def run_into(
+        self,
+        spec: OpSpec,
+        values: Sequence[Value],
+        per_call: dict[str, Any],
+        mode: int,
+        site: int,
+        targets: Sequence[Value],
+    ) -> None:
+        """Run an op and write its outputs into existing values; see :meth:`run`."""
+        if spec.kernel.ufunc and not mode & RECORDING and self._straight(spec, values, per_call, targets):
+            return
+        for value, target in zip(self.run(spec, values, per_call, mode, site), targets, strict=True):
+            self.write(target, value, mode)
+
+    def _straight(
+        self, spec: OpSpec, values: Sequence[Value], per_call: dict[str, Any], targets: Sequence[Value]
+    ) -> bool:
+        """Let a ufunc write straight into the only target's memory, where it fits; returns whether it did."""
+        target = targets[0]
+        key = tuple(map(_spec_of, values))
+        plan = spec.plans.get(key) or spec.plan(key)
+        backend = spec.backend or values[0].backend
+        if target.spec is not plan.only or target.backend is not backend or target.failure is not None:
+            return False
+        if self.several_devices:
+            values = self._gather(values, backend)
+        call = plan.calls.get(backend) or self._bind(spec, plan, backend, 0)
+        try:
+            call(*map(_data_of, values), out=target.data, **per_call)
+        except Exception as error:
+            raise classify(error, spec.op.name) from error
+        mark_written(target)
+        return True
 
     @staticmethod
     def _bind(spec: OpSpec, plan: Plan, backend: Backend, mode: int) -> Callable[..., Any]:
@@ -275,14 +289,6 @@ class Executor:
                 raise _misfit(spec, out_spec, result)
             outputs.append(Value(result, out_spec, backend))
         return outputs
-
-    @staticmethod
-    def _ufunc_target(plan: Plan, targets: Sequence[Value], backend: Backend) -> Array | None:
-        """The array a ufunc can write straight into, where the only target fits."""
-        target = targets[0]
-        if len(targets) == 1 and target.spec is plan.out_specs[0] and target.backend is backend:
-            return target.data
-        return None
 
     def _gather(self, values: Sequence[Value], backend: Backend) -> Sequence[Value]:
         """The values on one device; MXNet takes mixed CPU contexts, and here mixed devices are copied over

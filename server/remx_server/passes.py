@@ -235,7 +235,7 @@ class Program:
         try:
             for op, call, arguments, per_call, targets, dead in self.steps:
                 running = op
-                result = call(*map(at, arguments), **per_call)
+                result = call(*map(at, arguments), **per_call) if per_call else call(*map(at, arguments))
                 if result.__class__ is ndarray:
                     slots[targets] = result
                 elif result.__class__ is tuple:

@@ -243,7 +243,7 @@ class Session:
             per_call = self._per_call(spec, code, inputs_end) if spec.words else {}
             if head & _WRITING:
                 targets = list(map(self.value, code[outputs_at : outputs_at + spec.outputs]))
-                self.executor.run(spec, values, per_call, head & _MODE, site, targets)  # type: ignore[arg-type]
+                self.executor.run_into(spec, values, per_call, head & _MODE, site, targets)  # type: ignore[arg-type]
                 return
             outputs = self.executor.run(spec, values, per_call, head & _MODE, site)  # type: ignore[arg-type]
         except MXNetError as error:

@@ -116,8 +116,7 @@ def test_scalar_forms_write_into_their_target(dtype: str) -> None:
     data = runner.value(array([1, 3, 5], dtype))
     target = runner.value(np.zeros(3, "int64" if dtype == "bool" else dtype))
     memory = target.data
-    [result] = runner.executor.run(spec, [data], {"scalar": 12.0}, 0, 0, [target])
-    assert result is target
+    runner.executor.run_into(spec, [data], {"scalar": 12.0}, 0, 0, [target])
     assert target.data is memory
     wanted = [12, 12, 12] if dtype == "bool" else [12, 4, 2.4 if dtype == "float32" else 2]
     np.testing.assert_allclose(memory, wanted, rtol=1e-6)
