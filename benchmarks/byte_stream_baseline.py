@@ -9,6 +9,7 @@ HOST:PORT`` it is the side that the rounds drive.
 
 from __future__ import annotations
 
+import statistics
 import struct
 import sys
 import time
@@ -61,21 +62,27 @@ class _Bytes(grpc.GenericRpcHandler):
         yield from _chunks(self._source, chunk)
 
 
-def _transfer(channel: grpc.Channel, size: int, chunk: int) -> dict[str, float]:
+def _transfer(channel: grpc.Channel, size: int, chunk: int, times: int = 6) -> dict[str, float]:
     """Move ``size`` bytes each way, ``chunk`` at a time; answers as ``workloads.transfer`` does."""
     up: Any = channel.stream_unary(_UP)
     down: Any = channel.unary_stream(_DOWN)
     source = np.arange(size // 4, dtype=np.float32)
-    start = time.perf_counter()
-    arrived, _ = _SIZES.unpack(up(_chunks(source, chunk)))
-    middle = time.perf_counter()
-    returned = sum(map(len, down(_SIZES.pack(size, chunk))))
-    end = time.perf_counter()
+    ups, downs, complete = [], [], True
+    for _ in range(times):
+        start = time.perf_counter()
+        arrived, _ = _SIZES.unpack(up(_chunks(source, chunk)))
+        middle = time.perf_counter()
+        returned = sum(map(len, down(_SIZES.pack(size, chunk))))
+        end = time.perf_counter()
+        ups.append(middle - start)
+        downs.append(end - middle)
+        complete = complete and arrived == returned == size
+    up_seconds, down_seconds = statistics.median(ups[1:]), statistics.median(downs[1:])
     return {
-        "up_seconds": middle - start,
-        "down_seconds": end - middle,
-        "seconds": end - start,
-        "check": float(arrived == returned == size),
+        "up_seconds": up_seconds,
+        "down_seconds": down_seconds,
+        "seconds": up_seconds + down_seconds,
+        "check": float(complete),
     }
 
 

@@ -22,7 +22,7 @@ LARGE = {"batch": 256, "sizes": [784, 1024, 10]}
 CHAIN_OPS = 2_000
 SMALL_STEPS = 300
 LARGE_STEPS = 40
-FAR_STEPS = 10_000
+FAR_STEPS = 20_000
 """Enough that the one read at the end, one round trip of 40 ms, is a small part of the whole."""
 FAR_ROUND_TRIP = 0.04
 WITNESS_ROUND_TRIP = 0.4

@@ -6,11 +6,16 @@ session. So large results are refused while there is still somebody to refuse th
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 from typing import Final
 
 LARGE_BYTES: Final = 64 << 20
 """Allocations below this size are not looked at."""
+MAPPED_BYTES: Final = 32 << 20
+"""Arrays from this size on are mapped from the system one by one; the most that glibc takes for it."""
+KEPT_BYTES: Final = 256 << 20
+"""How much freed memory the allocator keeps for the next arrays."""
 
 _MEMINFO: Final = Path("/proc/meminfo")
 _CGROUP: Final = Path("/sys/fs/cgroup")
@@ -42,3 +47,34 @@ def available() -> int | None:
     """Bytes of host memory that can still be used; None where the system does not say."""
     total, free = host_memory()
     return free if total else None
+
+
+# glibc's names for what mallopt sets.
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+
+
+def keep_freed_memory() -> None:
+    """Let glibc's allocator keep up to ``KEPT_BYTES`` that are free for the next arrays.
+
+    By default it gives a freed array's pages back at once, and has them zeroed again for the next one, which
+    takes longer than most ops do with them. Does nothing with another C library.
+    """
+    mallopt = getattr(_c_library(), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, MAPPED_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def give_back() -> None:
+    """Give the operating system what is free, as when a session has ended."""
+    trim = getattr(_c_library(), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def _c_library() -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL(None)
+    except (OSError, TypeError):
+        return None

@@ -19,6 +19,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from remx_contract.errors import DeviceError
 
+from . import memory
 from .backend import Devices
 from .blas import THREADS
 from .config import Config
@@ -124,6 +125,7 @@ def _settle_collector() -> None:
 def run(config: Config) -> int:
     """Serve until SIGTERM, SIGINT or, if the config says so, the end of standard input."""
     THREADS.find()
+    memory.keep_freed_memory()
     _settle_collector()
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     # A queue and no event: a signal's handler may put while the main thread is inside of get.

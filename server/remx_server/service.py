@@ -28,7 +28,10 @@ from remx_contract.errors import (
 from remx_contract.status import to_failure
 from remx_contract.v1 import stream_pb2
 
-from . import ops  # noqa: F401 - registers the kernels
+from . import (
+    memory,
+    ops,  # noqa: F401 - registers the kernels
+)
 from .backend import Devices
 from .config import Config
 from .log import log
@@ -141,6 +144,7 @@ class Service:
         with self._changed:
             self._sessions.pop(session.token, None)
             self._changed.notify_all()
+        memory.give_back()
         log.info("session closed", extra={"session": session.name, "ops": session.ops})
 
     def _welcome(self, session: Session) -> stream_pb2.Welcome:

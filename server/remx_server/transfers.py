@@ -1,8 +1,9 @@
 """Bulk data on its way in or out of a session: what byte streams fill and commands take, and the reverse.
 
-The session's thread has nothing else to do while a command waits for its bytes, so it computes the
-checksums: of an upload behind the stream that fills it, of a download beside the stream that sends it. A
-download is sent from the tensor's own memory, and copied only if other commands come meanwhile.
+The session's thread has nothing else to do while a command waits for its bytes, so it does the work: it puts
+an upload together behind the stream that brings it, and computes the checksum of a download beside the stream
+that sends it. A download is sent from the tensor's own memory, and copied only if other commands come
+meanwhile.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from .config import Limits
 CHUNK_BYTES: Final = 1 << 20
 """The size of a download's chunks."""
 
-WAKE_BYTES: Final = 4 << 20
-"""How often an upload wakes the session's thread to go on with the checksum."""
+WAKE_BYTES: Final = 2 << 20
+"""How often an upload wakes the session's thread to put together what has come."""
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -32,13 +33,11 @@ Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 class _Upload:
     """What has come of an upload.
 
-    Once the session's commands have said how long it is, the bytes go straight into a buffer of that length;
-    what came earlier waits in pieces.
+    The stream leaves pieces, as they came; the session's thread puts them together when its command has come.
     """
 
     def __init__(self) -> None:
-        self.early: list[bytes] = []
-        self.buffer: Bytes | None = None
+        self.pieces: list[memoryview] = []
         self.length: int | None = None
         self.received = 0
         self.checksum: int | None = None
@@ -49,27 +48,30 @@ class _Upload:
         self.length = length
         if self.error is None and length < self.received:
             self.error = TransferError(f"an upload of {length} bytes has brought {self.received} already")
-        if self.error is None and self.early:
-            self.received = 0
-            for piece in self.early:
-                self._place(memoryview(piece))
-        self.early = []
 
     def add(self, data: memoryview) -> None:
-        if self.length is not None:
-            self._place(data)
-        else:
-            self.early.append(bytes(data))
-            self.received += len(data)
+        self.pieces.append(data)
+        self.received += len(data)
 
-    def _place(self, data: memoryview) -> None:
-        if self.buffer is None:
+
+class _Assembly:
+    """The bytes of an upload in one place, with their checksum."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.bytes: Bytes = np.empty(0, np.uint8)
+        self.filled = 0
+        self.checksum = 0
+
+    def add(self, piece: memoryview) -> None:
+        if not self.filled:
             # Not before there are bytes: a claim alone costs no memory.
-            self.buffer = np.empty(self.length or 0, np.uint8)
-        end = self.received + len(data)
+            self.bytes = np.empty(self.length, np.uint8)
+        end = self.filled + len(piece)
         # NumPy copies without holding the interpreter, unlike a memoryview.
-        self.buffer[self.received : end] = np.frombuffer(data, np.uint8)
-        self.received = end
+        self.bytes[self.filled : end] = np.frombuffer(piece, np.uint8)
+        self.checksum = zlib.crc32(piece, self.checksum)
+        self.filled = end
 
 
 class Download:
@@ -223,7 +225,7 @@ class Transfers:
                 return
             upload.complete = True
             upload.error = upload.error or error
-            upload.early, upload.buffer, upload.received = [], None, 0
+            upload.pieces, upload.received = [], 0
             self._changed.notify_all()
 
     def take(self, transfer: int, length: int) -> Bytes:
@@ -239,43 +241,44 @@ class Transfers:
             upload = self._uploads.get(transfer)
             if upload is None or upload.length is None:
                 upload = self._expect(transfer, length)
+        assembly = _Assembly(length)
         try:
-            checksum = self._follow(transfer, upload)
+            self._follow(transfer, upload, assembly)
         finally:
             with self._changed:
                 self._uploads.pop(transfer, None)
                 self._changed.notify_all()
-        if upload.received != length:
-            raise TransferError(f"upload {transfer} has {upload.received} bytes instead of {length}")
-        if checksum != upload.checksum:
+        if assembly.filled != length:
+            raise TransferError(f"upload {transfer} has {assembly.filled} bytes instead of {length}")
+        if assembly.checksum != upload.checksum:
             raise TransferError(f"the checksum of upload {transfer} is wrong")
-        return np.empty(0, np.uint8) if upload.buffer is None else upload.buffer
+        return assembly.bytes
 
-    def _follow(self, transfer: int, upload: _Upload) -> int:
-        """Wait for an upload's bytes until it is complete; returns their checksum."""
-        checksum = seen = 0
+    def _follow(self, transfer: int, upload: _Upload, assembly: _Assembly) -> None:
+        """Put an upload's pieces together as they come, until it is complete."""
         while True:
             with self._changed:
                 self._changed.wait_for(
-                    lambda seen=seen: self._closed
+                    lambda: self._closed
                     or upload.complete
                     or upload.error is not None
-                    or upload.received // WAKE_BYTES > seen // WAKE_BYTES,
+                    or upload.received - assembly.filled >= WAKE_BYTES,
                     self._limits.transfer_seconds,
                 )
-                received, complete, buffer = upload.received, upload.complete, upload.buffer
+                pieces, upload.pieces = upload.pieces[::-1], []
+                complete = upload.complete
                 if upload.error is not None:
                     raise upload.error
                 # Slow is fine, as long as something came.
-                if self._closed or not (complete or received > seen):
+                if self._closed or not (complete or pieces):
                     raise TransferError(
-                        f"upload {transfer} stopped after {received} of {upload.length} bytes"
+                        f"upload {transfer} stopped after {assembly.filled} of {upload.length} bytes"
                     )
-            if buffer is not None:
-                checksum = zlib.crc32(buffer[seen:received], checksum)
+            while pieces:
+                # Taken off one by one, so that the memory of each is free as soon as it is copied.
+                assembly.add(pieces.pop())
             if complete:
-                return checksum
-            seen = received
+                return
 
     # Downloads.
 
