@@ -19,7 +19,7 @@ from remx_contract.status import to_failure
 from remx_contract.v1 import stream_pb2
 
 from .executor import classify, make_spec
-from .tape import leaves
+from .tape import Overwritten, leaves
 from .value import Failure, Value
 
 if TYPE_CHECKING:
@@ -214,7 +214,9 @@ class Commands:
         if isinstance(error, Failed):
             failure = error.failure
         else:
-            failure = self._session.fail(classify(error, "backward"), message.site)
+            # The line that recorded the op says more than that of the pass.
+            site = error.site if isinstance(error, Overwritten) else message.site
+            failure = self._session.fail(classify(error, "backward"), site)
         if variables is not None:
             for handle, variable in zip(message.outputs, variables, strict=True):
                 self._session.new(handle, Value.failed(failure, variable.spec, variable.backend))

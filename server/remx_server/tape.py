@@ -113,6 +113,14 @@ class Pattern:
         self.rule_for_all = None if every is None else (every.function, _getters(every))
 
 
+class Overwritten(OverwrittenValueError):
+    """A saved array was written over; carries the site of the op that needs it."""
+
+    def __init__(self, op: str, spec: TensorSpec, site: int) -> None:
+        super().__init__(f"its gradient needs an array of {spec}, written over since it was recorded", op=op)
+        self.site = site
+
+
 class Node:
     """One recorded op.
 
@@ -197,10 +205,7 @@ class Node:
         data, writes, count = (self.outputs if output else self.inputs)[index]
         if writes[0] != count:
             specs = self.pattern.out_specs if output else self.pattern.in_specs
-            raise OverwrittenValueError(
-                op=self.spec.op.name,
-                message=f"its gradient needs an array of {specs[index]}, written over since it was recorded",
-            )
+            raise Overwritten(self.spec.op.name, specs[index], self.site)
         return data
 
 

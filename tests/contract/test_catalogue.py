@@ -15,6 +15,7 @@ from remx_contract.catalogue import FAMILIES, FAMILY_OF, NAMES, OPS
 from remx_contract.dtypes import CODE_OF
 from remx_contract.errors import MXNetError, UnknownOpError
 from remx_contract.op import REQUIRED, Attr, Grad, Op
+from support.own_rows import HELPERS, PLACES
 
 
 @cache
@@ -27,34 +28,9 @@ def signatures() -> dict[str, dict[str, Any]]:
 
 # Rows that MXNet has no op for: parts of gradient rules, views, indexing and initializers.
 OWN = {
-    "_blank",
-    "_contract",
-    "_detach",
-    "_diag_into",
-    "_gate",
-    "_log_softmax_back",
-    "_index",
-    "_index_add",
-    "_index_put",
+    *HELPERS,
+    *PLACES,
     "_init_orthogonal",
-    "_pad_back",
-    "_pick_add",
-    "_polygamma",
-    "_put_along",
-    "_reshape",
-    "_reverse_cumsum",
-    "_scatter_nd_add",
-    "_sequence_last_into",
-    "_slice_into",
-    "_spread_axes",
-    "_spread_to",
-    "_sum_axes",
-    "_sum_to",
-    "_take_add",
-    "_take_along",
-    "_unview",
-    "_view",
-    "_within",
     # In MXNet these are Python functions of several ops.
     "_contrib_isfinite",
     "_contrib_isinf",

@@ -18,40 +18,13 @@ from remx_server.registry import KERNELS, check_complete
 from remx_server.tape import Leaf, Node
 from remx_server.value import Value
 from support.derivatives import Derivatives, smooth_samples
+from support.own_rows import HELPERS, PLACES
 from support.runner import Runner
 from support.samples import SAMPLES, arrays
 
 # Rows without samples: MXNet has no such op, or its answers depend on a seed.
 # Of LeakyReLU only one kind of many draws. test_random.py has the others.
 RANDOM = {name for name in OPS if OPS[name].random} - {"LeakyReLU"}
-# Views and indexing, which are no ops in MXNet: test_kernels.py, and the tests of the client.
-PLACES = {"_view", "_detach", "_index", "_index_put"}
-# What gradient rules are written with, which the gradient suites run.
-HELPERS = {
-    "_blank",
-    "_contract",
-    "_diag_into",
-    "_gate",
-    "_log_softmax_back",
-    "_index_add",
-    "_pad_back",
-    "_pick_add",
-    "_polygamma",
-    "_put_along",
-    "_reshape",
-    "_reverse_cumsum",
-    "_scatter_nd_add",
-    "_sequence_last_into",
-    "_slice_into",
-    "_spread_axes",
-    "_spread_to",
-    "_sum_axes",
-    "_sum_to",
-    "_take_add",
-    "_take_along",
-    "_unview",
-    "_within",
-}
 # Rules that no smooth sample reaches: of losses, and of an op that takes float32 only.
 NOT_SMOOTH = {"make_loss", "MakeLoss", "Crop"}
 

@@ -1,0 +1,32 @@
+"""Rows of the catalogue that MXNet has no op for."""
+
+from __future__ import annotations
+
+# Views and indexing, which are no ops in MXNet: test_kernels.py, and the tests of the client.
+PLACES = {"_view", "_detach", "_index", "_index_put"}
+# What gradient rules are written with, which the gradient suites run.
+HELPERS = {
+    "_blank",
+    "_contract",
+    "_diag_into",
+    "_gate",
+    "_log_softmax_back",
+    "_index_add",
+    "_pad_back",
+    "_pick_add",
+    "_polygamma",
+    "_put_along",
+    "_reshape",
+    "_reverse_cumsum",
+    "_scatter_nd_add",
+    "_sequence_last_into",
+    "_slice_into",
+    "_spread_axes",
+    "_spread_to",
+    "_sum_axes",
+    "_sum_to",
+    "_take_add",
+    "_take_along",
+    "_unview",
+    "_within",
+}
