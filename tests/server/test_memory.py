@@ -48,3 +48,9 @@ def test_a_system_that_does_not_say_sets_no_bound(system: Path) -> None:
 def test_this_machine_has_memory() -> None:
     total, free = memory.host_memory()
     assert total >= free > 0
+
+
+def test_keeping_and_giving_back_memory_does_no_harm() -> None:
+    memory.keep_freed_memory()
+    memory.give_back()
+    assert memory._c_library() is not None or memory.host_memory() == (0, 0)

@@ -11,6 +11,7 @@ import pytest
 import remx_server.ops  # noqa: F401 - registers the kernels
 from remx_contract import codec
 from remx_contract.catalogue import find
+from remx_contract.op import Attrs, Op
 from remx_contract.spec import TensorSpec
 from remx_server.backend import Backend, Devices
 from remx_server.executor import Executor, OpSpec
@@ -40,6 +41,7 @@ class Runner:
         self.random = RandomState()
         self.executor = Executor(devices, lambda thread: self.random)
         self.mode = codec.TRAINING if training else 0
+        self._specs: dict[Any, OpSpec] = {}
 
     def value(self, array: Array) -> Value:
         """A value of an array."""
@@ -63,10 +65,17 @@ class Runner:
         per_call: dict[str, Any] = {attr.name: parsed[attr.name] for attr in op.per_call}
         if op.random:
             per_call["random"] = self.random
-        spec = OpSpec(op, parsed, len(values), None if values else self.backend)
+        spec = self._spec(op, parsed, len(values))
         # As a session's thread does: infinities and not-a-numbers are results, not warnings.
         with np.errstate(all="ignore"):
             return self.executor.run(spec, values, per_call, self.mode | codec.RECORDING, 0)
+
+    def _spec(self, op: Op, parsed: Attrs, inputs: int) -> OpSpec:
+        """The spec of an op with its attributes; the same one for the same, as in a session."""
+        key = (op.name, inputs, repr([parsed[attr.name] for attr in op.static]))
+        if key not in self._specs:
+            self._specs[key] = OpSpec(op, parsed, inputs, None if inputs else self.backend)
+        return self._specs[key]
 
     def call(self, name: str, arrays: Sequence[Array], attrs: Mapping[str, object] = {}) -> list[Array]:
         """The outputs of an op on arrays."""
