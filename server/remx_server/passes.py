@@ -256,7 +256,10 @@ class Program:
         """The slots before the first step."""
         slots: list[Any] = [None] * self.slots
         for slot, number, output, index in self.loads:
-            slots[slot] = nodes[number].saved_array(output, index)
+            node = nodes[number]
+            data, writes, count = (node.outputs if output else node.inputs)[index]
+            # The common case of saved_array, which raises what is wrong.
+            slots[slot] = data if writes[0] == count else node.saved_array(output, index)
         for slot, number in self.given:
             value = given[number]
             slots[slot] = value and value.data

@@ -186,19 +186,21 @@ class Node:
             in_specs = tuple([value.spec for value in values])
             pattern = plan.patterns[mask] = Pattern(spec, in_specs, len(outputs), plan, mask)
         self.pattern = pattern
-        inputs: dict[int, Saved] = {}
-        for index in pattern.saved_inputs:
-            inputs[index] = save(values[index])
-        self.inputs = inputs
+        self.inputs = NOTHING
+        if pattern.saved_inputs:
+            self.inputs = inputs = {}
+            for index in pattern.saved_inputs:
+                inputs[index] = save(values[index])
         index = 0
         for value in outputs:
             value.producer = self
             value.index = index
             index += 1
-        saved: dict[int, Saved] = {}
-        for index in pattern.saved_outputs:
-            saved[index] = save(outputs[index])
-        self.outputs = saved
+        self.outputs = NOTHING
+        if pattern.saved_outputs:
+            self.outputs = saved = {}
+            for index in pattern.saved_outputs:
+                saved[index] = save(outputs[index])
 
     def saved_array(self, output: bool, index: int) -> Array:
         """What was saved of an output or an input; OverwrittenValueError if its memory was written since."""

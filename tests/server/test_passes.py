@@ -140,7 +140,7 @@ def test_similar_graphs_are_not_taken_for_each_other() -> None:
             arrays = [random.randint(-8, 9, 3) / 4.0 for _ in range(2)]
             for got, wanted in zip(gradients(runner, graph, arrays), by_rules(graph, arrays), strict=True):
                 np.testing.assert_array_equal(got, wanted, err_msg=f"{name}, turn {turn}")
-    # With leaves in each other's places a graph has the same form: which leaf is which is found anew each time.
+    # With leaves in each other's places a graph has the same form: which is which is found anew each time.
     assert program_count(runner) == len(similar()) - 1
 
 
