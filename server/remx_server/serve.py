@@ -11,8 +11,6 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
-from types import FrameType
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -114,6 +112,33 @@ class Server:
                 Path(path).parent.rmdir()
 
 
+class Reasons:
+    """Reasons to stop, in order: signals, and what else gives one.
+
+    They go through a pipe, which the signal itself writes to, in whatever thread it arrives. A handler in
+    Python runs in the main thread alone, and not before that wakes up: a signal that came right before a wait
+    would be lost.
+    """
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+
+    def watch(self, *numbers: signal.Signals) -> None:
+        """Take these signals as reasons; only in the main thread."""
+        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        for number in numbers:
+            signal.signal(number, lambda number, frame: None)
+
+    def give(self) -> None:
+        """Give a reason that is no signal."""
+        os.write(self._write, b"\0")
+
+    def wait(self) -> None:
+        """Wait for the next reason."""
+        os.read(self._read, 1)
+
+
 def _settle_collector() -> None:
     """Keep the garbage collector from walking what stays; graphs and tensors free themselves, without
     cycles."""
@@ -128,24 +153,19 @@ def run(config: Config) -> int:
     memory.keep_freed_memory()
     _settle_collector()
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    # A queue and no event: a signal's handler may put while the main thread is inside of get.
-    reasons: SimpleQueue[int] = SimpleQueue()
+    reasons = Reasons()
     try:
         server = Server(config)
     except (DeviceError, RuntimeError) as error:
         print(f"remx-server: {error}", file=sys.stderr)
         return 1
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        reasons.put(number)
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
+    reasons.watch(signal.SIGTERM, signal.SIGINT)
     server.start()
     print(f"remx-server listening on {server.address} devices {', '.join(server.device_names())}", flush=True)
     if config.die_with_stdin:
         threading.Thread(target=_watch_stdin, args=(reasons,), daemon=True).start()
-    reasons.get()
+    reasons.wait()
     threading.Thread(target=_hurry, args=(reasons, server.service), daemon=True).start()
     if not server.stop():
         # Tearing down the interpreter under a running kernel could crash; there is nothing left to tidy up.
@@ -154,17 +174,17 @@ def run(config: Config) -> int:
     return 0
 
 
-def _hurry(reasons: SimpleQueue[int], service: Service) -> None:
+def _hurry(reasons: Reasons, service: Service) -> None:
     """Whoever asks twice does not want to wait for the sessions."""
-    reasons.get()
+    reasons.wait()
     service.hurry()
 
 
-def _watch_stdin(reasons: SimpleQueue[int]) -> None:
+def _watch_stdin(reasons: Reasons) -> None:
     """The parent holds the other end of standard input: when it ends, however it ends, so does this
     server."""
     # Not through sys.stdin, whose lock a thread must not hold while the interpreter ends.
     with contextlib.suppress(OSError):
         while os.read(0, 1024):
             pass
-    reasons.put(0)
+    reasons.give()
