@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from . import autograd, base, context, errors, initializer, nd, ndarray, random
 from . import initializer as init
+from . import random as rnd
 from ._connect import connect, disconnect
 from ._stats import PerformanceWarning, Statistics
 from ._version import __version__
@@ -57,6 +58,7 @@ __all__ = [
     "ndarray",
     "num_gpus",
     "random",
+    "rnd",
     "stats",
     "waitall",
 ]
