@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
 
@@ -62,16 +63,33 @@ def hypot_whole(xp: Any, lhs: Array, rhs: Array) -> Array:
     return to_whole(xp, xp.hypot(lhs.astype(xp.float64), rhs.astype(xp.float64)), dtype)
 
 
-def total(xp: Any, data: Array, axis: Any, dtype: Any, keepdims: bool = False) -> Array:
+def total(xp: Any, data: Array, axis: Any, dtype: Any) -> Array:
     """The sum over axes, accumulated in a dtype."""
     if xp is np:
         # What the method does, less its wrapper, which takes longer than the sum of a few elements.
-        return np.add.reduce(data, axis=axis, dtype=dtype, keepdims=keepdims)
-    return data.sum(axis=axis, dtype=dtype, keepdims=keepdims)
+        return np.add.reduce(data, axis=axis, dtype=dtype)
+    return data.sum(axis=axis, dtype=dtype)
 
 
-def largest(xp: Any, data: Array, axis: Any) -> Array:
-    """The maximum over axes, which are kept."""
-    if xp is np:
-        return np.maximum.reduce(data, axis=axis, keepdims=True)
+_SHORT: Final = 32
+"""NumPy reduces rows one by one, which takes long for many short ones."""
+
+
+@lru_cache(maxsize=256)
+def _ones(length: int, dtype: Any) -> Array:
+    return np.ones((length, 1), dtype)
+
+
+def kept_total(xp: Any, data: Array, axis: int, dtype: Any) -> Array:
+    """The sum over one axis, which is kept, accumulated in a dtype."""
+    if xp is np and axis in (-1, data.ndim - 1) and data.dtype == dtype and data.dtype.char in "fd":
+        return data.dot(_ones(data.shape[-1], dtype))
+    return data.sum(axis=axis, dtype=dtype, keepdims=True)
+
+
+def largest(xp: Any, data: Array, axis: int) -> Array:
+    """The maximum over one axis, which is kept."""
+    if xp is np and axis in (-1, data.ndim - 1) and 0 < data.shape[-1] <= _SHORT:
+        rows = data.reshape(-1, data.shape[-1])
+        return np.maximum.reduce(np.ascontiguousarray(rows.T), axis=0).reshape(*data.shape[:-1], 1)
     return data.max(axis=axis, keepdims=True)

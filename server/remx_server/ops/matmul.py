@@ -19,6 +19,10 @@ def _product(multiply, lhs, rhs):
     return multiply(lhs, rhs)
 
 
+def _dot(lhs, rhs):
+    return lhs.dot(rhs)
+
+
 def _matrix(array, count, first):
     """The array as a matrix whose columns are its last ``count`` axes, or with ``first`` its first ones."""
     shape = array.shape
@@ -50,11 +54,11 @@ def _(g, lhs, rhs_spec, transpose_a, transpose_b):
 @kernel(op="_contract")
 def contract(xp, lhs, rhs, count, transpose_a, transpose_b, out_specs):
     if count == 1 and lhs.ndim == rhs.ndim == 2:
-        return _product(xp.dot, lhs.T if transpose_a else lhs, rhs.T if transpose_b else rhs)
+        return _product(_dot, lhs.T if transpose_a else lhs, rhs.T if transpose_b else rhs)
     # Both are made matrices whose contracted axes are columns.
     left = _matrix(lhs, count, transpose_a)
     right = _matrix(rhs, count, not transpose_b)
-    return _product(xp.dot, left, right.T).reshape(out_specs[0].shape)
+    return _product(_dot, left, right.T).reshape(out_specs[0].shape)
 
 
 @contract.vjp("lhs")
@@ -132,7 +136,7 @@ def _(g, A, transpose_a, transpose_b, alpha, axis):
 def fully_connected(xp, data, weight, bias=None, *, out_specs):
     shape = out_specs[0].shape
     rows = data if data.ndim == 2 else data.reshape(prod(shape[:-1]), weight.shape[1])
-    out = _product(xp.dot, rows, weight.T)
+    out = _product(_dot, rows, weight.T)
     if bias is not None:
         out += bias
     return out if out.ndim == len(shape) else out.reshape(shape)

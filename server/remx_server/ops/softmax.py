@@ -7,7 +7,7 @@ from typing import Any
 from remx_contract.errors import DTypeError
 
 from ..backend import Array
-from ..numeric import largest, total
+from ..numeric import kept_total, largest
 from ..registry import KERNELS, kernel
 from ..value import Value
 from .creation import blank
@@ -31,7 +31,7 @@ def _shifted(xp: Any, data: Array, axis: int, temperature: float | None, dtype: 
 def _normalized(xp: Any, shifted: Array, axis: int, dtype: Any) -> Array:
     """The softmax of what ``_shifted`` gave, in its memory."""
     xp.exp(shifted, out=shifted)
-    shifted /= total(xp, shifted, axis, shifted.dtype, keepdims=True)
+    shifted /= kept_total(xp, shifted, axis, shifted.dtype)
     return shifted.astype(dtype, copy=False)
 
 
@@ -99,7 +99,7 @@ def log_softmax(xp, data, axis, temperature, out_specs):
     if not data.size:
         return xp.empty(data.shape, dtype)
     shifted = _shifted(xp, data, axis, temperature, dtype)
-    shifted -= xp.log(total(xp, xp.exp(shifted), axis, shifted.dtype, keepdims=True))
+    shifted -= xp.log(kept_total(xp, xp.exp(shifted), axis, shifted.dtype))
     return shifted.astype(dtype, copy=False)
 
 
@@ -113,7 +113,7 @@ def _(g, out, axis, temperature):
 def log_softmax_back(xp, data, result, axis):
     dtype = xp.float32 if data.dtype.itemsize == 2 else data.dtype
     share = xp.exp(result, dtype=dtype)
-    share *= total(xp, data, axis, dtype, keepdims=True)
+    share *= kept_total(xp, data, axis, dtype)
     return xp.subtract(data, share, out=share).astype(data.dtype, copy=False)
 
 
