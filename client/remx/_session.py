@@ -398,7 +398,12 @@ class Session:
         transfer = _next_number()
         self.ask(
             lambda number: stream_pb2.Command(
-                publish=stream_pb2.Publish(request=number, handle=handle, transfer=transfer)
+                publish=stream_pb2.Publish(
+                    request=number,
+                    handle=handle,
+                    transfer=transfer,
+                    unchecked=not self._transport.checked,
+                )
             )
         )
         array = np.empty(spec.shape, spec.dtype)
@@ -434,6 +439,7 @@ class Session:
             tensor=stream_pb2.Tensor(dtype=CODE_OF[array.dtype], shape=array.shape),
             transfer=transfer,
             write=bool(write_to),
+            unchecked=not self._transport.checked,
         )
         self._check()
         self.command(stream_pb2.Command(upload=upload))

@@ -80,7 +80,7 @@ class Commands:
         session = self._session
         spec = tensor_spec(message.tensor)
         try:
-            raw = session.transfers.take(message.transfer, spec.nbytes)
+            raw = session.transfers.take(message.transfer, spec.nbytes, checked=not message.unchecked)
         except ProtocolError:
             raise
         except MXNetError as error:
@@ -144,7 +144,7 @@ class Commands:
         # The client can ask for the bytes while the checksum is computed.
         self._session.outbox.put(stream_pb2.Down(reply=reply))
         if download is not None:
-            transfers.finish(download)
+            transfers.finish(download, checked=not message.unchecked)
 
     def _barrier(self, message: stream_pb2.Barrier) -> None:
         session = self._session

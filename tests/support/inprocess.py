@@ -37,6 +37,7 @@ class InProcessTransport:
     def __init__(self, service: Service) -> None:
         self.bytes_up = 0
         self.bytes_down = 0
+        self.checked = True
         self.sent: list[str] = []
         self._service = service
         self._outgoing: SimpleQueue[bytes | None] = SimpleQueue()

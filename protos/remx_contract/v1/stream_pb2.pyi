@@ -148,18 +148,20 @@ class Put(_message.Message):
     def __init__(self, handle: _Optional[int] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., write: bool = ...) -> None: ...
 
 class UploadTo(_message.Message):
-    __slots__ = ("handle", "context", "tensor", "transfer", "write")
+    __slots__ = ("handle", "context", "tensor", "transfer", "write", "unchecked")
     HANDLE_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     TENSOR_FIELD_NUMBER: _ClassVar[int]
     TRANSFER_FIELD_NUMBER: _ClassVar[int]
     WRITE_FIELD_NUMBER: _ClassVar[int]
+    UNCHECKED_FIELD_NUMBER: _ClassVar[int]
     handle: int
     context: Context
     tensor: Tensor
     transfer: int
     write: bool
-    def __init__(self, handle: _Optional[int] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., transfer: _Optional[int] = ..., write: bool = ...) -> None: ...
+    unchecked: bool
+    def __init__(self, handle: _Optional[int] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., transfer: _Optional[int] = ..., write: bool = ..., unchecked: bool = ...) -> None: ...
 
 class Read(_message.Message):
     __slots__ = ("request", "handle", "only_wait")
@@ -172,14 +174,16 @@ class Read(_message.Message):
     def __init__(self, request: _Optional[int] = ..., handle: _Optional[int] = ..., only_wait: bool = ...) -> None: ...
 
 class Publish(_message.Message):
-    __slots__ = ("request", "handle", "transfer")
+    __slots__ = ("request", "handle", "transfer", "unchecked")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     HANDLE_FIELD_NUMBER: _ClassVar[int]
     TRANSFER_FIELD_NUMBER: _ClassVar[int]
+    UNCHECKED_FIELD_NUMBER: _ClassVar[int]
     request: int
     handle: int
     transfer: int
-    def __init__(self, request: _Optional[int] = ..., handle: _Optional[int] = ..., transfer: _Optional[int] = ...) -> None: ...
+    unchecked: bool
+    def __init__(self, request: _Optional[int] = ..., handle: _Optional[int] = ..., transfer: _Optional[int] = ..., unchecked: bool = ...) -> None: ...
 
 class Barrier(_message.Message):
     __slots__ = ("request",)
