@@ -63,27 +63,40 @@ def hypot_whole(xp: Any, lhs: Array, rhs: Array) -> Array:
     return to_whole(xp, xp.hypot(lhs.astype(xp.float64), rhs.astype(xp.float64)), dtype)
 
 
-def total(xp: Any, data: Array, axis: Any, dtype: Any) -> Array:
-    """The sum over axes, accumulated in a dtype."""
-    if xp is np:
-        # What the method does, less its wrapper, which takes longer than the sum of a few elements.
-        return np.add.reduce(data, axis=axis, dtype=dtype)
-    return data.sum(axis=axis, dtype=dtype)
-
-
 _SHORT: Final = 32
 """NumPy reduces rows one by one, which takes long for many short ones."""
 
+_FEW: Final = 256
+"""A product sums so few rows in less time than NumPy takes to set up a reduction, and as exactly."""
+
+_KEPT: Final = 4096
+"""The longest row of ones worth keeping; longer ones would take memory that nobody asked for."""
+
 
 @lru_cache(maxsize=256)
-def _ones(length: int, dtype: Any) -> Array:
-    return np.ones((length, 1), dtype)
+def _ones(dtype: Any, *shape: int) -> Array:
+    return np.ones(shape, dtype)
+
+
+def _as_is(data: Array, dtype: Any) -> bool:
+    """Whether a product accumulates the data in this dtype."""
+    return data.dtype == dtype and data.dtype.char in "fd"
+
+
+def total(xp: Any, data: Array, axis: Any, dtype: Any) -> Array:
+    """The sum over axes, accumulated in a dtype."""
+    if xp is not np:
+        return data.sum(axis=axis, dtype=dtype)
+    if axis == (0,) and data.ndim == 2 and len(data) <= _FEW and _as_is(data, dtype):
+        return _ones(dtype, len(data)).dot(data)
+    # What the method does, less its wrapper, which takes longer than the sum of a few elements.
+    return np.add.reduce(data, axis=axis, dtype=dtype)
 
 
 def kept_total(xp: Any, data: Array, axis: int, dtype: Any) -> Array:
     """The sum over one axis, which is kept, accumulated in a dtype."""
-    if xp is np and axis in (-1, data.ndim - 1) and data.dtype == dtype and data.dtype.char in "fd":
-        return data.dot(_ones(data.shape[-1], dtype))
+    if xp is np and axis in (-1, data.ndim - 1) and data.shape[-1] <= _KEPT and _as_is(data, dtype):
+        return data.dot(_ones(dtype, data.shape[-1], 1))
     return data.sum(axis=axis, dtype=dtype, keepdims=True)
 
 

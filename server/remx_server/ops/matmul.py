@@ -10,17 +10,22 @@ from ..blas import THREADS
 from ..registry import KERNELS, kernel
 
 
-def _product(multiply, lhs, rhs):
-    """``multiply(lhs, rhs)``, accumulated in float32 for float16."""
+def _product(lhs, rhs):
+    """The product of two matrices, accumulated in float32 for float16."""
     if lhs.__class__ is np.ndarray:
+        THREADS.fit(lhs.size * rhs.shape[-1])
+    if lhs.dtype.char == "e":
+        return lhs.astype("float32").dot(rhs.astype("float32")).astype("float16")
+    return lhs.dot(rhs)
+
+
+def _products(xp, lhs, rhs):
+    """The products of stacks of matrices, accumulated in float32 for float16."""
+    if xp is np:
         THREADS.fit(prod(lhs.shape[-2:]) * rhs.shape[-1])
     if lhs.dtype.char == "e":
-        return multiply(lhs.astype("float32"), rhs.astype("float32")).astype("float16")
-    return multiply(lhs, rhs)
-
-
-def _dot(lhs, rhs):
-    return lhs.dot(rhs)
+        return xp.matmul(lhs.astype("float32"), rhs.astype("float32")).astype("float16")
+    return xp.matmul(lhs, rhs)
 
 
 def _matrix(array, count, first):
@@ -54,11 +59,11 @@ def _(g, lhs, rhs_spec, transpose_a, transpose_b):
 @kernel(op="_contract")
 def contract(xp, lhs, rhs, count, transpose_a, transpose_b, out_specs):
     if count == 1 and lhs.ndim == rhs.ndim == 2:
-        return _product(_dot, lhs.T if transpose_a else lhs, rhs.T if transpose_b else rhs)
+        return _product(lhs.T if transpose_a else lhs, rhs.T if transpose_b else rhs)
     # Both are made matrices whose contracted axes are columns.
     left = _matrix(lhs, count, transpose_a)
     right = _matrix(rhs, count, not transpose_b)
-    return _product(_dot, left, right.T).reshape(out_specs[0].shape)
+    return _product(left, right.T).reshape(out_specs[0].shape)
 
 
 @contract.vjp("lhs")
@@ -87,7 +92,7 @@ def _rhs_gradient(g, lhs, count, transpose_a, transpose_b):
 
 @kernel
 def batch_dot(xp, lhs, rhs, transpose_a, transpose_b):
-    return _product(xp.matmul, _transposed(lhs, transpose_a), _transposed(rhs, transpose_b))
+    return _products(xp, _transposed(lhs, transpose_a), _transposed(rhs, transpose_b))
 
 
 def _transposed(matrices, transpose):
@@ -112,7 +117,7 @@ def _(g, lhs, transpose_a, transpose_b):
 def gemm2(xp, A, B, transpose_a, transpose_b, alpha, axis):
     left = _transposed(xp.moveaxis(A, axis, -2), transpose_a)
     right = _transposed(xp.moveaxis(B, axis, -2), transpose_b)
-    product = _product(xp.matmul, left, right)
+    product = _products(xp, left, right)
     if alpha != 1:
         product *= product.dtype.type(alpha)
     return xp.ascontiguousarray(xp.moveaxis(product, -2, axis))
@@ -136,7 +141,7 @@ def _(g, A, transpose_a, transpose_b, alpha, axis):
 def fully_connected(xp, data, weight, bias=None, *, out_specs):
     shape = out_specs[0].shape
     rows = data if data.ndim == 2 else data.reshape(prod(shape[:-1]), weight.shape[1])
-    out = _product(_dot, rows, weight.T)
+    out = _product(rows, weight.T)
     if bias is not None:
         out += bias
     return out if out.ndim == len(shape) else out.reshape(shape)
