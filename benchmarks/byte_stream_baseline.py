@@ -1,7 +1,8 @@
 """What gRPC itself can move: a bare byte stream each way, with identity serializers.
 
 The sender cuts chunks from an array it holds, as any sender of arrays must; the receiver counts the bytes
-and drops them.  So the baseline has neither the checksum nor the assembly of the array that remx pays for.
+and drops them.  So the baseline does not put the array together, which remx pays for.  On one machine
+neither has a checksum.
 
 ``python -m benchmarks.byte_stream_baseline serve`` is the server, in a process of its own; with ``call
 HOST:PORT`` it is the side that the rounds drive.
