@@ -15,6 +15,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from remx_contract import CONTRACT_VERSION, codec
@@ -22,8 +23,13 @@ from remx_contract.catalogue import digest, find
 from remx_contract.errors import MXNetError
 from remx_contract.status import from_failure
 from remx_contract.v1 import stream_pb2 as pb
+from remx_server.config import Limits
 
 CPU = pb.Context(device_type=1)
+LIMITS = Limits(transfer_seconds=0.3, random_threads=3, specs=50, batch_words=100_000)
+"""Bounds of a session that tests can reach soon."""
+UNIT = [codec.float_to_word(0.0), codec.float_to_word(1.0)]
+"""The per-call words of a uniform draw from [0, 1)."""
 METHODS = "/remx.v1.Remx/"
 
 Array = np.ndarray[Any, Any]
@@ -343,3 +349,10 @@ class ServerProcess:
     def wait_while_open(self, timeout: float = 20.0) -> int:
         """Wait for the end with standard input open."""
         return self.process.wait(timeout)
+
+
+def closed_with(wire: Wire) -> type[Exception]:
+    """The class of the error that ends the session when what has gathered is sent."""
+    with pytest.raises(Closed) as caught:
+        wire.settle()
+    return type(caught.value.error)
