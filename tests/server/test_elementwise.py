@@ -127,7 +127,7 @@ def test_scalar_forms_write_into_their_target(dtype: str) -> None:
     [
         ("make_loss", {}, [1, 2, 3], [2, 3, 4], [1, 1, 1]),
         ("MakeLoss", {"grad_scale": 2}, [1, 2, 3], [2, 3, 4], [2, 2, 2]),
-        ("MakeLoss", {"grad_scale": 2, "normalization": "batch"}, [1, 2, 4, 8], [1, 1, 1, 1], [0.5] * 4),
+        ("MakeLoss", {"grad_scale": 2, "normalization": "batch"}, [1, 2, 4, 8], [1, 1, 1, 1], [2] * 4),
         ("MakeLoss", {"normalization": "valid", "valid_thresh": 1.5}, [1, 2, 3], [1, 1, 1], [0.5] * 3),
         ("clip", {"a_min": -1, "a_max": 1}, [-2, -1, 0, 1, 2], [1] * 5, [0, 1, 1, 1, 0]),
         ("relu", {}, [-1, 0, 1, NAN], [1] * 4, [0, 0, 1, 0]),

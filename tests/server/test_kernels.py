@@ -37,8 +37,6 @@ def other_gradient(op: str, index: int) -> bool:
         sample.attrs.get("act_type") == "selu"
         # MXNet sums along another axis than the softmax did.
         or (op == "SoftmaxActivation" and not sample.attrs and axes > 2)
-        # MXNet divides by the number of rows, which is 1 for a vector; here it is the length of axis 0.
-        or (op == "MakeLoss" and sample.attrs.get("normalization") == "batch" and axes != 2)
     )
 
 

@@ -112,8 +112,8 @@ ROWS = (
         dtype=types.same,
         grad=RULES,
         doc="A copy whose gradient is `grad_scale` for every element, whatever gradient arrives at it: "
-        "divided by the length of axis 0 (normalization 'batch'), or by how many elements exceed "
-        "`valid_thresh` ('valid').",
+        "divided by the product of all axes but the last (normalization 'batch'), as in MXNet, so not for a "
+        "vector; or by how many elements exceed `valid_thresh` ('valid').",
     ),
     Op(
         "clip",

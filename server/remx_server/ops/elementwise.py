@@ -362,7 +362,7 @@ def make_scaled_loss(xp, data):
 def _(g, data, grad_scale, valid_thresh, normalization):
     ones = KERNELS["ones_like"](g)
     if normalization == "batch":
-        return ones * (grad_scale / max(1, prod(data.spec.shape[:1])))
+        return ones * (grad_scale / max(1, prod(data.spec.shape[:-1])))
     if normalization == "valid":
         valid = KERNELS["_greater_scalar"](data, scalar=valid_thresh)
         count = KERNELS["_sum_to"](valid, shape=(1,) * len(data.spec.shape))
