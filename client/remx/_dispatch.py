@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from remx_contract import codec
 from remx_contract.attributes import FLOAT
-from remx_contract.errors import ArgumentError, DTypeError, InPlaceRecordedError, SessionError, ShapeError
+from remx_contract.errors import (
+    ArgumentError,
+    DTypeError,
+    InPlaceRecordedError,
+    SessionError,
+    ShapeError,
+    ValueRangeError,
+)
 from remx_contract.infer import infer
 from remx_contract.op import Attrs, Op
 from remx_contract.spec import TensorSpec
@@ -232,9 +239,10 @@ def _issue(
 ) -> Any:
     """Queue the invoke of a plan with its input handles and per-call words; see :func:`invoke`."""
     mode = STATE.mode
-    tracked = False
+    tracked = 0
     if mode & RECORDING:
-        tracked = True in [array._tracked for array in inputs]
+        for array in inputs:
+            tracked |= array._tracked
         if plan.ref.op.mutates:
             # What an op writes in place, and what it writes there, must not be part of the recorded
             # computation.
@@ -274,6 +282,8 @@ def _check_targets(plan: Plan, targets: Sequence[NDArray], mode: int, tracked: i
         )
     _check_session(targets, plan.ref.session)
     for target, spec in zip(targets, plan.out_specs, strict=True):
+        if target.__class__ is not new_array and not target.writable:
+            raise ValueRangeError("trying to write to a readonly NDArray", op=op.name, argument="out")
         if target._spec is not spec:
             error = ShapeError if target._spec.shape != spec.shape else DTypeError
             raise error(op=op.name, argument="out", got=f"an array of {target._spec}", expected=f"{spec}")
@@ -305,7 +315,7 @@ def unary(op: Op, data: NDArray) -> NDArray:
     session.ops += 1
     if len(session.code) >= session.limit:
         session.flush()
-    return new_array(session, handle, plan.out_spec, data._context, data._tracked and mode & RECORDING != 0)
+    return new_array(session, handle, plan.out_spec, data._context, mode & RECORDING and data._tracked)
 
 
 def binary(op: Op, lhs: NDArray, rhs: NDArray) -> NDArray:
@@ -322,7 +332,7 @@ def binary(op: Op, lhs: NDArray, rhs: NDArray) -> NDArray:
     session.ops += 1
     if len(session.code) >= session.limit:
         session.flush()
-    tracked = mode & RECORDING != 0 and (lhs._tracked or rhs._tracked)
+    tracked = mode & RECORDING and lhs._tracked | rhs._tracked
     return new_array(session, handle, plan.out_spec, lhs._context, tracked)
 
 
@@ -338,7 +348,7 @@ def with_scalar(op: Op, data: NDArray, scalar: float) -> NDArray:
     session.ops += 1
     if len(session.code) >= session.limit:
         session.flush()
-    return new_array(session, handle, plan.out_spec, data._context, data._tracked and mode & RECORDING != 0)
+    return new_array(session, handle, plan.out_spec, data._context, mode & RECORDING and data._tracked)
 
 
 def binary_into(op: Op, lhs: NDArray, rhs: NDArray) -> NDArray:
@@ -354,7 +364,7 @@ def scalar_into(op: Op, lhs: NDArray, scalar: float) -> NDArray:
     """``lhs op= scalar``."""
     session = lhs._session
     plan = session.plans.get((op, lhs._spec)) or _plain_plan(session, op, (lhs,))
-    return _issue_into(session, plan, lhs, codec.float_to_word(float(scalar)), False)
+    return _issue_into(session, plan, lhs, codec.float_to_word(float(scalar)), 0)
 
 
 def _issue_into(session: Session, plan: Plan, lhs: NDArray, word: int, tracked: int) -> NDArray:

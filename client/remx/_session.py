@@ -15,7 +15,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from queue import Empty
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +30,11 @@ from remx_contract.v1 import stream_pb2
 
 from . import _sites
 from ._stats import ReadWatch, Statistics
+from ._waiters import Answer, Waiter, Waiters, next_number
 from .context import Context
 
 if TYPE_CHECKING:
+    from ._custom import Function
     from ._dispatch import Plan, SpecRef
     from ._transport import Transport
 
@@ -58,20 +61,9 @@ READS_IN_FLIGHT: Final = 256
 
 next_handle: Final = count(1).__next__
 """Handles are unique in the process, so that one session's handle means nothing to another."""
-_next_number: Final = count(1).__next__
 
 Array = npt.NDArray[Any]
-
-
-class Waiter:
-    """A reply that somebody waits for."""
-
-    __slots__ = ("error", "event", "reply")
-
-    def __init__(self) -> None:
-        self.event = threading.Event()
-        self.reply: stream_pb2.Reply | None = None
-        self.error: MXNetError | None = None
+AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 
 
 class Session:
@@ -113,7 +105,9 @@ class Session:
         self._flying_words = 0
         self._flying_bytes = 0
         self._sequence = 0
-        self._waiters: dict[int, Waiter] = {}
+        self.waiters = Waiters()
+        # By number, those that the server's tape can come to.
+        self.functions: dict[int, Function] = {}
         self._transfers = 0
         self._yielded = 0.0
         self._failed: MXNetError | None = None
@@ -254,10 +248,10 @@ class Session:
         if kind == "acknowledgement":
             self._on_acknowledgement(message.acknowledgement)
         elif kind == "reply":
-            waiter = self._waiters.pop(message.reply.request, None)
-            if waiter is not None:
-                waiter.reply = message.reply
-                waiter.event.set()
+            self.waiters.reply(message.reply)
+        elif kind == "call":
+            if not self.waiters.call(message.call):
+                self._refuse(message.call)
         elif kind == "welcome":
             self._welcome = message.welcome
             self._welcomed.set()
@@ -270,6 +264,8 @@ class Session:
 
     def _on_acknowledgement(self, message: stream_pb2.Acknowledgement) -> None:
         self._counts.live_handles = message.live_handles
+        for number in message.dropped_functions:
+            self.functions.pop(number, None)
         idle = self._settle(message.sequence)
         with self._acknowledged:
             self._acknowledged.notify_all()
@@ -302,11 +298,8 @@ class Session:
                 self._failed = error
             # Below any length: the next op calls flush, which raises.
             self.limit = -1
-            waiters = list(self._waiters.values())
-            self._waiters.clear()
-        for waiter in waiters:
-            waiter.error = self._failed
-            waiter.event.set()
+        self.waiters.end()
+        self.functions.clear()
         with self._acknowledged:
             self._acknowledged.notify_all()
         self._welcomed.set()
@@ -314,7 +307,7 @@ class Session:
 
     # Waits.
 
-    def ask(self, *makers: Callable[[int], stream_pb2.Command]) -> list[stream_pb2.Reply]:
+    def ask(self, *makers: Callable[[int], stream_pb2.Command]) -> list[Any]:
         """Send commands that are answered, and wait for the answers: one round trip for all.
 
         Raises
@@ -327,29 +320,58 @@ class Session:
         started = time.monotonic()
         waiters = []
         for make in makers:
-            number = _next_number()
-            waiter = self._waiters[number] = Waiter()
+            waiter = self.waiters.new()
             waiters.append(waiter)
-            self.command(make(number))
+            self.command(make(waiter.number))
         self.flush()
         asked = self._sequence
-        self._counts.round_trips += 1
-        for waiter in waiters:
-            while not waiter.event.wait(PING_SECONDS):
-                self._watch(started)
+        replies = [self._receive(waiter, started) for waiter in waiters]
         self._settle(asked)
-        waited = time.monotonic() - started
-        self._counts.seconds_waited += waited
-        self._reads.note(self.ops, waited)
-        return [self._answer(waiter) for waiter in waiters]
+        self._reads.note(self.ops, self._count_wait(started))
+        return [_checked(reply) for reply in replies]
 
-    def _answer(self, waiter: Waiter) -> stream_pb2.Reply:
-        if waiter.error is not None:
-            raise type(waiter.error)(str(waiter.error))
-        assert waiter.reply is not None
-        if waiter.reply.WhichOneof("kind") == "failure":
-            raise _located(waiter.reply.failure)
-        return waiter.reply
+    def receive(self, waiter: Waiter) -> Answer:
+        """Send what is queued and wait for the next answer of a backward pass: one round trip.
+
+        Raises
+        ------
+        MXNetError
+            A failure that is the answer, or why the session ended.
+        """
+        started = time.monotonic()
+        self.flush()
+        answer = self._receive(waiter, started)
+        self._count_wait(started)
+        self._counts.pauses += isinstance(answer, stream_pb2.Call)
+        return _checked(answer)
+
+    def _receive(self, waiter: Waiter, started: float) -> Answer:
+        while True:
+            try:
+                answer = waiter.answers.get(timeout=PING_SECONDS)
+                break
+            except Empty:
+                self._watch(started)
+        if answer is None:
+            self._check()
+            raise SessionError("the session has ended")
+        return answer
+
+    def _count_wait(self, started: float) -> float:
+        """Count a round trip; returns how long it took."""
+        waited = time.monotonic() - started
+        self._counts.round_trips += 1
+        self._counts.seconds_waited += waited
+        return waited
+
+    def _refuse(self, call: stream_pb2.Call) -> None:
+        """Answer a call whose backward pass was interrupted. On the transport's thread, which must not wait
+        for the window."""
+        with self.lock:
+            resume = stream_pb2.Resume(call=call.call, failed=True)
+            self._commands.append(stream_pb2.Command(resume=resume))
+            self.code.append(codec.CALL)
+        self._send_batch()
 
     def _watch(self, started: float) -> None:
         """In the middle of a wait: ask for a sign of life, or give up when there was none for too long."""
@@ -358,7 +380,7 @@ class Session:
             self._fail(ServerUnreachableError(f"nothing came from the server for {silent:.1f} seconds"))
             self._transport.close()
         elif silent > PING_SECONDS / 2:
-            self._transport.send(stream_pb2.Up(ping=stream_pb2.Ping(number=_next_number())))
+            self._transport.send(stream_pb2.Up(ping=stream_pb2.Ping(number=next_number())))
 
     @contextmanager
     def _transfer(self) -> Iterator[None]:
@@ -395,7 +417,7 @@ class Session:
         ]
 
     def _download(self, handle: int, spec: TensorSpec) -> Array:
-        transfer = _next_number()
+        transfer = next_number()
         self.ask(
             lambda number: stream_pb2.Command(
                 publish=stream_pb2.Publish(
@@ -432,7 +454,7 @@ class Session:
             put = stream_pb2.Put(handle=handle, context=place, tensor=tensor, write=bool(write_to))
             self.command(stream_pb2.Command(put=put), array.nbytes)
             return handle
-        transfer = _next_number()
+        transfer = next_number()
         upload = stream_pb2.UploadTo(
             handle=handle,
             context=place,
@@ -493,7 +515,7 @@ class Session:
         self.limit = -1
         self.lock = threading.Lock()
         self._acknowledged = threading.Condition()
-        self._waiters = {}
+        self.waiters = Waiters()
         abandoned.append((self._transport, self._on_close))
         self._on_close = None
 
@@ -514,6 +536,13 @@ def _reading(handle: int, *, only_wait: bool = False) -> Callable[[int], stream_
     return lambda number: stream_pb2.Command(
         read=stream_pb2.Read(request=number, handle=handle, only_wait=only_wait)
     )
+
+
+def _checked(answer: AnyAnswer) -> AnyAnswer:
+    """The answer; raises the failure that it is."""
+    if isinstance(answer, stream_pb2.Reply) and answer.WhichOneof("kind") == "failure":
+        raise _located(answer.failure)
+    return answer
 
 
 def _located(failure: stream_pb2.Failure) -> MXNetError:

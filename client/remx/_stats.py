@@ -25,7 +25,9 @@ class Statistics:
     batches : int
         Messages that carried them.
     round_trips : int
-        Waits for an answer of the server: reads, ``wait_to_read``, ``waitall``.
+        Waits for an answer of the server: reads, ``wait_to_read``, ``waitall``, pauses.
+    pauses : int
+        How often a backward pass has come to a :class:`~remx.autograd.Function`, whose backward runs here.
     bytes_up, bytes_down : int
         Bytes sent and received, without what gRPC adds.
     live_handles : int
@@ -37,6 +39,7 @@ class Statistics:
     ops: int = 0
     batches: int = 0
     round_trips: int = 0
+    pauses: int = 0
     bytes_up: int = 0
     bytes_down: int = 0
     live_handles: int = 0
@@ -54,6 +57,7 @@ class Statistics:
                 f"ops            {self.ops:>14,}",
                 f"batches        {self.batches:>14,}",
                 f"round trips    {self.round_trips:>14,}",
+                f"pauses         {self.pauses:>14,}",
                 f"bytes up       {self.bytes_up:>14,}",
                 f"bytes down     {self.bytes_down:>14,}",
                 f"live handles   {self.live_handles:>14,}",

@@ -13,12 +13,14 @@ from remx_contract.errors import GraphFreedError, NotDifferentiableError, Precon
 from remx_contract.v1 import stream_pb2
 
 from . import _dispatch
+from ._custom import Function, run_pass
 from ._session import next_handle
 from ._sites import site
 from ._state import STATE
-from .ndarray import FREED, NDArray, mark
+from .ndarray import CALLING, NDArray, mark
 
 __all__ = [
+    "Function",
     "backward",
     "grad",
     "is_recording",
@@ -146,7 +148,7 @@ def _check_heads(heads: list[NDArray], given: Gradients) -> list[NDArray | None]
         if len(gradients) != len(heads):
             raise PreconditionError("heads and head_grads must be lists of the same length", op="backward")
     for head in heads:
-        if head._tracked is FREED:
+        if not head._tracked and getattr(head, "_freed", False):
             raise GraphFreedError(
                 "the graph was freed by an earlier backward pass; pass retain_graph=True to that one",
                 op="backward",
@@ -203,16 +205,31 @@ def backward(
     """
     several = _list(heads)
     message = _message(several, head_grads, retain_graph, False, train_mode)
-    several[0]._session.command(stream_pb2.Command(backward=message))
-    if not retain_graph:
-        _forget(several)
+    _send(several, message, retain_graph)
+
+
+def _send(heads: list[NDArray], message: stream_pb2.Backward, retain_graph: bool) -> None:
+    """Send a pass; waits for nothing, unless there is a Function to run on the way."""
+    bits = 0
+    for head in heads:
+        bits |= head._tracked
+    session = heads[0]._session
+    try:
+        if bits & CALLING:
+            run_pass(session, message, bits if message.create_graph else 0)
+        else:
+            session.command(stream_pb2.Command(backward=message))
+    finally:
+        if not retain_graph:
+            _forget(heads)
 
 
 def _forget(heads: list[NDArray]) -> None:
     """The graph of these heads is freed: another pass from one of them is an error at the call."""
     for head in heads:
         if head.grad is None:
-            head._tracked = FREED
+            head._tracked = 0
+            head._freed = True
 
 
 def grad(
@@ -255,10 +272,13 @@ def grad(
     handles = [next_handle() for _ in wanted]
     message.variables.extend(variable._handle for variable in wanted)
     message.outputs.extend(handles)
-    session.command(stream_pb2.Command(backward=message))
-    if not retain:
-        _forget(several)
-    return [
-        NDArray(session, handle, variable._spec, variable._context, create_graph)
+    bits = 0
+    if create_graph:
+        for head in several:
+            bits |= head._tracked
+    gradients = [
+        NDArray(session, handle, variable._spec, variable._context, bits)
         for handle, variable in zip(handles, wanted, strict=True)
     ]
+    _send(several, message, retain)
+    return gradients

@@ -39,8 +39,10 @@ DTypeLike = npt.DTypeLike | None
 GRAD_REQUESTS = {"null": 0, "write": 1, "add": 3}
 """MXNet's names and codes of what happens to a gradient that arrives."""
 
-FREED: Final = 2
-"""What ``_tracked`` is for an array whose recorded computation an earlier backward pass has freed."""
+TRACKED: Final = 1
+CALLING: Final = 2
+"""The bits of ``_tracked``: the array is part of a recorded computation, in which there is a
+:class:`~remx.autograd.Function`. Ops hand on their inputs' bits."""
 
 _ABS, _CAST, _COPY, _DETACH, _VIEW = (OPS[name] for name in ("abs", "Cast", "_copyto", "_detach", "_view"))
 _TRANSPOSE, _DOT = OPS["transpose"], OPS["dot"]
@@ -65,11 +67,13 @@ class NDArray(Operators, Fluent):
     """
 
     _gradient: NDArray
+    # Only there once a backward pass has freed the computation that the array was the head of.
+    _freed: bool
 
-    __slots__ = ("__weakref__", "_context", "_gradient", "_handle", "_session", "_spec", "_tracked")
+    __slots__ = ("__weakref__", "_context", "_freed", "_gradient", "_handle", "_session", "_spec", "_tracked")
 
     def __init__(
-        self, session: Session, handle: int, spec: TensorSpec, context: Context, tracked: int = False
+        self, session: Session, handle: int, spec: TensorSpec, context: Context, tracked: int = 0
     ) -> None:
         self._session = session
         self._handle = handle
@@ -498,7 +502,7 @@ def mark(variables: Sequence[NDArray], gradients: Sequence[NDArray], requests: S
     )
     session.command(stream_pb2.Command(mark=message))
     for variable, gradient, code in zip(variables, gradients, codes, strict=True):
-        variable._tracked = code != 0
+        variable._tracked = TRACKED if code else 0
         if code:
             variable._gradient = gradient
         elif variable.grad is not None:

@@ -166,6 +166,12 @@ class InPlaceRecordedError(MXNetError):
     reason = "IN_PLACE_RECORDED"
 
 
+class FunctionTimeoutError(MXNetError):
+    """A backward pass waited too long for the backward of an ``autograd.Function``, which the client runs."""
+
+    reason = "FUNCTION_TIMEOUT"
+
+
 class FileFormatError(MXNetError):
     """A file that is not in MXNet's format for arrays, or that ends too early."""
 

@@ -41,6 +41,7 @@ CODE_OF: Final[dict[type[MXNetError], int]] = {
     errors.GraphFreedError: FAILED_PRECONDITION,
     errors.OverwrittenValueError: FAILED_PRECONDITION,
     errors.InPlaceRecordedError: FAILED_PRECONDITION,
+    errors.FunctionTimeoutError: DEADLINE_EXCEEDED,
     errors.FileFormatError: INVALID_ARGUMENT,
     errors.TransferError: FAILED_PRECONDITION,
     errors.ProtocolError: INVALID_ARGUMENT,

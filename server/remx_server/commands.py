@@ -1,4 +1,5 @@
-"""The commands of a session that are messages: specs, data in and out, marks, backward passes."""
+"""The commands of a session that are messages: specs, data in and out, marks. Backward passes are in
+``calls.py``."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ from remx_contract.status import to_failure
 from remx_contract.v1 import stream_pb2
 
 from .executor import classify, make_spec
-from .tape import Overwritten, leaves
-from .value import Failure, Value
+from .tape import Ticket
+from .value import Failed, Value, healthy
 
 if TYPE_CHECKING:
     from .session import Session
@@ -119,7 +120,7 @@ class Commands:
         limit = self._session.limits.inline_bytes
         reply = stream_pb2.Reply(request=message.request)
         try:
-            value = _healthy(self._session.value(message.handle))
+            value = healthy(self._session.value(message.handle))
             if message.only_wait:
                 value.backend.synchronize()
                 reply.done = True
@@ -136,7 +137,7 @@ class Commands:
         reply = stream_pb2.Reply(request=message.request, done=True)
         download = None
         try:
-            value = _healthy(self._session.value(message.handle))
+            value = healthy(self._session.value(message.handle))
             array = _host_array(value)
             download = transfers.publish(message.transfer, array, shared=array is value.data)
         except Exception as error:
@@ -174,74 +175,31 @@ class Commands:
             session.executor.mark(session.value(handle), place, request)
 
     def _backward(self, message: stream_pb2.Backward) -> None:
-        session = self._session
-        if message.head_gradients and len(message.head_gradients) != len(message.heads):
-            raise ProtocolError("a backward pass has neither one head gradient for each head nor none")
-        if len(message.variables) != len(message.outputs):
-            raise ProtocolError("a backward pass has not one output for each variable")
-        heads = [session.value(handle) for handle in message.heads]
-        given: list[Value | None] = [None] * len(heads)
-        if message.head_gradients:
-            given = [session.value(handle) if handle else None for handle in message.head_gradients]
-        variables = [session.value(handle) for handle in message.variables] if message.outputs else None
-        try:
-            for value in (*heads, *given, *(variables or ())):
-                if value is not None:
-                    _healthy(value)
-            gradients = session.executor.backward(
-                heads,
-                given,
-                variables,
-                retain_graph=message.retain_graph,
-                create_graph=message.create_graph,
-                train_mode=message.train_mode,
-            )
-        except Exception as error:
-            self._fail_backward(message, error, heads, variables)
-            return
-        for handle, gradient in zip(message.outputs, gradients, strict=True):
-            session.new(handle, gradient)
+        self._session.calls.begin(message)
 
-    def _fail_backward(
-        self,
-        message: stream_pb2.Backward,
-        error: Exception,
-        heads: list[Value],
-        variables: list[Value] | None,
-    ) -> None:
-        """Spoil what the pass should have computed: its outputs, or the gradients of the leaves it would
-        reach."""
-        if isinstance(error, Failed):
-            failure = error.failure
-        else:
-            # The line that recorded the op says more than that of the pass.
-            site = error.site if isinstance(error, Overwritten) else message.site
-            failure = self._session.fail(classify(error, "backward"), site)
-        if variables is not None:
-            for handle, variable in zip(message.outputs, variables, strict=True):
-                self._session.new(handle, Value.failed(failure, variable.spec, variable.backend))
-            return
-        for leaf in leaves(heads):
-            leaf.gradient.spoil(failure)
+    def _record(self, message: stream_pb2.Record) -> None:
+        session = self._session
+        if not message.outputs:
+            raise ProtocolError("a Function without outputs")
+        inputs = [session.value(handle) for handle in message.inputs]
+        outputs = [session.value(handle) for handle in message.outputs]
+        ticket = Ticket(message.function, session.dropped_functions)
+        try:
+            session.executor.record(ticket, inputs, outputs, message.site)
+        except MXNetError as error:
+            failure = session.fail(error, message.site)
+            for output in outputs:
+                output.spoil(failure)
+
+    def _take(self, message: stream_pb2.Take) -> None:
+        self._session.calls.take(message)
+
+    def _resume(self, message: stream_pb2.Resume) -> None:
+        self._session.calls.resume(message)
 
     def _seed(self, message: stream_pb2.Seed) -> None:
         self._session.random_of(message.thread)
         self._session.random.seed(message.thread, message.seed, for_context=message.for_context)
-
-
-class Failed(MXNetError):
-    """Carries the failure of a value that somebody needs."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(str(failure.error))
-        self.failure = failure
-
-
-def _healthy(value: Value) -> Value:
-    """The value; raises its failure if it has one."""
-    if value.failure is not None:
-        raise Failed(value.failure)
-    return value
 
 
 def _host_array(value: Value) -> Any:

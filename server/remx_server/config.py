@@ -40,6 +40,8 @@ class Limits:
         How much may wait to be fetched, and how many.
     transfer_seconds : float
         How long a command waits for the next piece of its upload, and a download to be fetched.
+    call_seconds : float
+        How long a backward pass waits for a Function of the client.
     hello_seconds : float
         How long a new stream may be silent.
     lease_seconds : float
@@ -60,6 +62,7 @@ class Limits:
     download_bytes: int = 16 << 30
     downloads: int = 256
     transfer_seconds: float = 30.0
+    call_seconds: float = 600.0
     hello_seconds: float = 10.0
     lease_seconds: float = 0.0
     sessions: int = 256
@@ -138,6 +141,14 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         help="how long SIGTERM waits for sessions to finish; default %(default)s (REMX_GRACE)",
     )
     parser.add_argument(
+        "--function-timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=environment("REMX_FUNCTION_TIMEOUT", str(Limits.call_seconds)),
+        help="how long a backward pass waits for a client's autograd.Function; default %(default)s "
+        "(REMX_FUNCTION_TIMEOUT)",
+    )
+    parser.add_argument(
         "--log-level",
         choices=LOG_LEVELS,
         default=environment("REMX_LOG_LEVEL", Config.log_level),
@@ -163,6 +174,7 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         die_with_stdin=flags.die_with_stdin,
         grace_seconds=flags.grace,
         log_level=flags.log_level,
+        limits=Limits(call_seconds=flags.function_timeout),
     )
     if not config.loopback and not config.token:
         parser.error(

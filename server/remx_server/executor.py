@@ -27,8 +27,8 @@ from remx_contract.spec import TensorSpec
 from . import memory, tape
 from .backend import Array, Backend, Devices
 from .passes import Passes, Tracer
-from .registry import CURRENT, KERNELS, Kernel
-from .tape import Broken, Leaf, Node, Pattern
+from .registry import KERNELS, Kernel
+from .tape import Broken, FunctionNode, Leaf, Node, Pattern, Ticket
 from .value import Failure, Value, mark_written
 
 MAX_CACHED_PLANS: Final = 4096
@@ -128,7 +128,7 @@ class OpSpec:
 
 
 class Executor:
-    """Runs ops and backward passes on values.
+    """Runs ops on values, and those of gradient rules.
 
     Parameters
     ----------
@@ -203,7 +203,8 @@ class Executor:
             self._note_sharing(spec, values, outputs)
         if mode & RECORDING and outputs:
             for value in values:
-                if value.producer is not None:
+                producer = value.producer
+                if producer is not None and producer.freed is None:
                     self.rank += 1
                     Node(spec, plan, per_call, values, outputs, self.rank, mode & TRAINING != 0, site)
                     break
@@ -269,7 +270,7 @@ class Executor:
     @staticmethod
     def _check_in_place(spec: OpSpec, values: Sequence[Value]) -> None:
         """InPlaceRecordedError for an op without outputs on what is part of the recorded computation."""
-        if not spec.outputs and any(value.producer is not None for value in values):
+        if not spec.outputs and any(map(tape.tracked, values)):
             raise InPlaceRecordedError(
                 op=spec.op.name,
                 message="a part of an array cannot be written while recording "
@@ -316,7 +317,7 @@ class Executor:
         """
         if target.spec.shape != source.spec.shape:
             raise ShapeError(argument="out", got=f"{target.spec}", expected=f"{source.spec}")
-        if mode & RECORDING and target.producer is not None:
+        if mode & RECORDING and tape.tracked(target):
             raise InPlaceRecordedError(
                 "an array of a recorded computation cannot be written in place while recording"
             )
@@ -429,32 +430,21 @@ class Executor:
         if self.mode & RECORDING:
             place.producer, place.index = producer, index
 
-    def backward(
-        self,
-        heads: Sequence[Value],
-        head_gradients: Sequence[Value | None],
-        variables: Sequence[Value] | None,
-        *,
-        retain_graph: bool,
-        create_graph: bool,
-        train_mode: bool,
-    ) -> list[Value]:
-        """A backward pass from start to end; see :func:`tape.backward`."""
-        self.mode = (RECORDING if create_graph else 0) | (TRAINING if train_mode else 0)
-        CURRENT.executor = self
-        steps = tape.backward(
-            self, heads, head_gradients, variables, retain_graph=retain_graph or create_graph
-        )
-        try:
-            while True:
-                next(steps)
-        except StopIteration as end:
-            gradients: list[Value] = end.value
-            return gradients
-        finally:
-            CURRENT.executor = None
-            self.mode = 0
-            self.tracer = None
+    def record(self, function: Ticket, inputs: Sequence[Value], outputs: Sequence[Value], site: int) -> None:
+        """Put a Function of the client on the tape, if one of its inputs is tracked.
+
+        Raises
+        ------
+        InPlaceRecordedError
+            If an output is part of a recorded computation already.
+        """
+        if any(map(tape.tracked, outputs)):
+            raise InPlaceRecordedError(
+                op="Function", message="an output of forward is part of the recorded computation already"
+            )
+        if any(map(tape.tracked, inputs)):
+            self.rank += 1
+            FunctionNode(function, inputs, outputs, self.rank, site)
 
     @property
     def recording(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from queue import SimpleQueue
 from typing import Final
@@ -29,6 +30,7 @@ class Outbox:
         self._limit = limit
         self._queue: SimpleQueue[tuple[stream_pb2.Down, int] | None] = SimpleQueue()
         self._acknowledged: tuple[int, int] | None = None
+        self._dropped: list[int] = []
         self._room = threading.Condition()
         self._waiting = 0
         self._closed = False
@@ -43,9 +45,12 @@ class Outbox:
                 self._waiting += size
                 self._queue.put((message, size))
 
-    def acknowledge(self, sequence: int, live_handles: int) -> None:
-        """Queue an acknowledgement, or renew the one that is still waiting."""
+    def acknowledge(self, sequence: int, live_handles: int, dropped_functions: deque[int]) -> None:
+        """Queue an acknowledgement, or renew the one that is still waiting. What is told with it is taken out
+        of ``dropped_functions``."""
         with self._room:
+            while dropped_functions:
+                self._dropped.append(dropped_functions.popleft())
             waiting = self._acknowledged is not None
             self._acknowledged = (sequence, live_handles)
             if not waiting and not self._closed:
@@ -70,8 +75,11 @@ class Outbox:
                     sequence, live = self._acknowledged or (0, 0)
                     self._acknowledged = None
                     message = stream_pb2.Down(
-                        acknowledgement=stream_pb2.Acknowledgement(sequence=sequence, live_handles=live)
+                        acknowledgement=stream_pb2.Acknowledgement(
+                            sequence=sequence, live_handles=live, dropped_functions=self._dropped
+                        )
                     )
+                    self._dropped.clear()
                 self._waiting -= size
                 self._room.notify_all()
             yield message

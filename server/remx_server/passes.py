@@ -28,6 +28,8 @@ NOTHING: Final[dict[int, Any]] = {}
 """What a node has saved when a pass is done with it."""
 MAX_FORMS: Final = 512
 """How many forms of graphs an executor knows before it starts anew."""
+MAX_NODES: Final = 10_000
+"""Larger graphs are walked each time: their programs would take more memory than they are worth."""
 
 _rank: Final = attrgetter("rank")
 
@@ -53,8 +55,8 @@ class Survey:
 
 
 def survey(heads: Sequence[Value], given: Sequence[Value | None]) -> Survey | None:
-    """The survey of a graph; None where a pass over it will fail (a part of it was freed, or an op
-    failed)."""
+    """The survey of a graph; None where a pass over it will fail (a part of it was freed, or an op failed),
+    where it will pause, or where the graph is too large to be kept."""
     nodes: list[Any] = []
     leaves: list[Any] = []
     # Leaves count down from -2, nodes up from 0; -1 stands for an input that is not tracked.
@@ -66,10 +68,14 @@ def survey(heads: Sequence[Value], given: Sequence[Value | None]) -> Survey | No
             continue
         if producer is None or producer.freed is not None or producer.rank < 0:
             return None
+        if len(nodes) > MAX_NODES:
+            return None
         if producer.rank == 0:
             leaves.append(producer)
             numbers[producer] = -1 - len(leaves)
             continue
+        if producer.function is not None:
+            return None
         nodes.append(producer)
         numbers[producer] = 0
         for edge in producer.edges:

@@ -2,15 +2,16 @@
 
 Batches come in through :meth:`Session.submit`; acknowledgements, replies and the last word go out through the
 outbox. In between, one thread decodes code words, looks handles up in the tensor table and hands values to
-the executor. Commands that are messages are in ``commands.py``.
+the executor. Commands that are messages are in ``commands.py``, backward passes in ``calls.py``.
 """
 
 from __future__ import annotations
 
 import secrets
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +28,7 @@ from remx_contract.v1 import stream_pb2
 
 from . import tape
 from .backend import Backend, Devices
+from .calls import Calls
 from .commands import Commands, tensor_spec
 from .config import Limits
 from .executor import Executor, OpSpec, poison
@@ -88,6 +90,9 @@ class Session:
         self.ops = 0
         self.failures: list[Failure] = []
         self.outbox = Outbox(limits.unread_bytes)
+        # The client's Functions that the tape cannot come to any more.
+        self.dropped_functions: deque[int] = deque()
+        self.calls = Calls(self, limits.call_seconds)
         self._commands = Commands(self)
         self._random_threads: set[int] = set()
         self._inbox: SimpleQueue[tuple[stream_pb2.Batch, int] | None] = SimpleQueue()
@@ -164,7 +169,7 @@ class Session:
         try:
             # Infinities and not-a-numbers are results of kernels, not warnings.
             with np.errstate(all="ignore"):
-                while (entry := self._inbox.get()) is not None and not self._closing.is_set():
+                while (entry := self._next()) is not None and not self._closing.is_set():
                     batch, size = entry
                     self.apply(batch)
                     self._finished += size
@@ -178,16 +183,28 @@ class Session:
             self.outbox.close(InternalError(f"{type(error).__name__}: {error}"))
         finally:
             self.close()
+            self.calls.close()
             self.table.clear()
             self.failures.clear()
             self._on_end(self)
+
+    def _next(self) -> tuple[stream_pb2.Batch, int] | None:
+        """The next batch; meanwhile, backward passes that wait for the client for too long are ended."""
+        while (seconds := self.calls.seconds_left()) is not None:
+            try:
+                if seconds:
+                    return self._inbox.get(timeout=seconds)
+            except Empty:
+                pass
+            self.calls.expire()
+        return self._inbox.get()
 
     def apply(self, batch: stream_pb2.Batch) -> None:
         """Run one batch and acknowledge it; raises what breaks the contract."""
         self.transfers.settle()
         self._run(list(batch.code), iter(batch.commands))
         self.applied = batch.sequence
-        self.outbox.acknowledge(batch.sequence, len(self.table))
+        self.outbox.acknowledge(batch.sequence, len(self.table), self.dropped_functions)
 
     def _run(self, code: list[int], commands: Iterator[stream_pb2.Command]) -> None:
         table = self.table

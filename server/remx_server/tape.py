@@ -4,30 +4,23 @@ Recording makes a :class:`Node` for each op one of whose inputs is tracked. A no
 its inputs and keeps what its rules name; it never points at its outputs, so a graph that nobody can reach
 frees itself.
 
-A backward pass walks the nodes from the newest to the oldest (their ranks count up as they are made, so no
-input is newer than its user), asks each node's rules for its input gradients, and leaves what arrives at the
-leaves in their gradients. It is a generator: at a node whose rule runs elsewhere it can yield and be resumed,
-with no thread blocked meanwhile.
+A :class:`FunctionNode` stands for an op of the client's own: an ``autograd.Function``, whose forward and
+backward are Python there. The passes over the tape are in ``backward.py``.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Generator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from remx_contract.errors import (
-    GraphFreedError,
-    NotDifferentiableError,
-    OverwrittenValueError,
-    ShapeError,
-)
+from remx_contract.errors import NotDifferentiableError, OverwrittenValueError, ShapeError
 from remx_contract.op import Grad, Op
 from remx_contract.spec import TensorSpec
 
 from .backend import Array
-from .passes import NOTHING, Guide, Tracer
+from .passes import NOTHING
 from .registry import ALL_INPUTS, CURRENT, KERNELS, REST, Rule
 from .value import Value
 
@@ -135,7 +128,11 @@ class Node:
     inputs, outputs : dict of int to Saved
     freed : list of Leaf, or None
         Once a pass has freed the node: the leaves that the pass had reached.
+    function : None
+        A :class:`FunctionNode` has one.
     """
+
+    function = None
 
     __slots__ = (
         "backend",
@@ -174,7 +171,8 @@ class Node:
         edges: list[tuple[Node | Leaf | Broken, int] | None] = []
         for value in values:
             producer = value.producer
-            if producer is None:
+            # What was computed in a graph that is freed is a constant from then on.
+            if producer is None or producer.freed is not None:
                 edges.append(None)
             else:
                 mask |= bit
@@ -210,15 +208,95 @@ class Node:
             raise Overwritten(self.spec.op.name, specs[index], self.site)
         return data
 
+    @property
+    def name(self) -> str:
+        """The op's."""
+        return self.spec.op.name
+
+    def free(self, reached: list[Leaf]) -> None:
+        """A pass is done with the node, and reached these leaves: another pass over it is an error."""
+        self.inputs = self.outputs = NOTHING
+        self.freed = reached
+        self.edges = _NO_EDGES
+
 
 _NO_EDGES: Final[list[tuple[Any, int] | None]] = []
-"""What a freed node has; another pass over it is an error."""
+"""What a freed node has."""
+
+
+class Ticket:
+    """Stands for a Function of the client, for as long as the tape can come to it.
+
+    Attributes
+    ----------
+    number : int
+    """
+
+    __slots__ = ("_dropped", "number")
+
+    def __init__(self, number: int, dropped: deque[int]) -> None:
+        self.number = number
+        self._dropped = dropped
+
+    def __del__(self) -> None:
+        self._dropped.append(self.number)
+
+
+class Signature:
+    """The specs of a Function's inputs and outputs."""
+
+    __slots__ = ("in_specs", "out_specs")
+
+    def __init__(self, inputs: Sequence[Value], outputs: Sequence[Value]) -> None:
+        self.in_specs = tuple([value.spec for value in inputs])
+        self.out_specs = tuple([value.spec for value in outputs])
+
+
+class FunctionNode:
+    """One recorded call of a Function, whose rule is the client. See :class:`Node` for the attributes.
+
+    Attributes
+    ----------
+    function : Ticket or None
+        None once the node is freed.
+    backends : list of Backend
+        Where the outputs live.
+    """
+
+    __slots__ = ("backends", "edges", "freed", "function", "pattern", "rank", "site")
+    name = "Function"
+
+    def __init__(
+        self, function: Ticket, inputs: Sequence[Value], outputs: Sequence[Value], rank: int, site: int
+    ) -> None:
+        self.function: Ticket | None = function
+        self.rank = rank
+        self.site = site
+        self.freed: list[Leaf] | None = None
+        self.backends = [value.backend for value in outputs]
+        self.pattern = Signature(inputs, outputs)
+        self.edges: list[tuple[Any, int] | None] = [
+            None
+            if value.producer is None or value.producer.freed is not None
+            else (value.producer, value.index)
+            for value in inputs
+        ]
+        for index, value in enumerate(outputs):
+            value.producer = self
+            value.index = index
+
+    def free(self, reached: list[Leaf]) -> None:
+        """A pass is done with the node; the client's Function is not needed any more."""
+        self.freed = reached
+        self.edges = _NO_EDGES
+        self.function = None
 
 
 class Broken:
     """Stands in for the node of an op that failed while it was recorded: its way to the leaves is left."""
 
     __slots__ = ("edges", "freed", "rank")
+    function = None
 
     def __init__(self, edges: list[tuple[Any, int] | None]) -> None:
         self.edges = edges
@@ -229,9 +307,14 @@ class Broken:
 def broken(values: Sequence[Value | None]) -> Broken | None:
     """The producer of an op's failed outputs; None where none of its inputs is tracked."""
     edges: list[tuple[Any, int] | None] = [
-        (value.producer, value.index) for value in values if value is not None and value.producer is not None
+        (value.producer, value.index) for value in values if value is not None and tracked(value)
     ]
     return Broken(edges) if edges else None
+
+
+def tracked(value: Value) -> bool:
+    """Whether a value is part of a recorded computation that a pass can still go through."""
+    return value.producer is not None and value.producer.freed is None
 
 
 def leaves(heads: Sequence[Value]) -> list[Leaf]:
@@ -362,144 +445,3 @@ def _fitted(node: Node, index: int, gradient: Value) -> Value:
     if gradient.spec.dtype != wanted.dtype:
         gradient = KERNELS["Cast"](gradient, dtype=wanted.dtype)
     return gradient
-
-
-def backward(
-    executor: Executor,
-    heads: Sequence[Value],
-    head_gradients: Sequence[Value | None],
-    variables: Sequence[Value] | None,
-    *,
-    retain_graph: bool,
-) -> Generator[None, Any, list[Value]]:
-    """One backward pass; the executor's mode says whether it is recorded.
-
-    Parameters
-    ----------
-    executor : Executor
-    heads : sequence of Value
-    head_gradients : sequence
-        One for each head; None stands for ones.
-    variables : sequence of Value, optional
-        Whose gradients to return instead of leaving them at the leaves.
-    retain_graph : bool
-
-    Returns
-    -------
-    list of Value
-        The gradients of ``variables``; empty without.
-
-    Raises
-    ------
-    NotDifferentiableError
-        If a head or a variable is not part of a recorded computation.
-    GraphFreedError, OverwrittenValueError, ShapeError
-    """
-    wanted = None if variables is None else [_leaf_of(value) for value in variables]
-    at_leaves = yield from _pass(executor, heads, head_gradients, retain_graph)
-    if wanted is not None:
-        # Copies, since one array may be the gradient of two variables, or a head's that came with the call.
-        return [KERNELS["_copyto"](_found(at_leaves, leaf)) for leaf in wanted]
-    for leaf, gradient in at_leaves.items():
-        executor.deliver(leaf, gradient)
-    return []
-
-
-def _pass(
-    executor: Executor, heads: Sequence[Value], given: Sequence[Value | None], retain_graph: bool
-) -> Generator[None, Any, dict[Leaf, Value]]:
-    """The gradients that arrive at the leaves: by the program for a graph of this form, or by its rules."""
-    found = None if executor.recording else executor.passes.survey(heads, given)
-    if found is None:
-        return (yield from _by_rules(executor, heads, given, retain_graph))
-    program = executor.passes.program(found.form)
-    if program is not None:
-        at_leaves = program.run(executor, found, given, retain_graph)
-        if not retain_graph:
-            _free(found.nodes, list(at_leaves))
-        return at_leaves
-    if not executor.passes.wants_tracing(found.form):
-        return (yield from _by_rules(executor, heads, given, retain_graph))
-    # Before the pass, which takes the graph apart.
-    guide = Guide(found, heads[0]) if len(heads) == 1 and given[0] is None else None
-    tracer = executor.tracer = Tracer(found, heads, given)
-    at_leaves = yield from _by_rules(executor, heads, given, retain_graph)
-    executor.passes.keep(found.form, tracer.finish(at_leaves), guide)
-    return at_leaves
-
-
-def _free(nodes: list[Node], reached: list[Leaf]) -> None:
-    """Nodes that a pass is done with: another pass over them is an error."""
-    for node in nodes:
-        node.freed = reached
-        node.edges = _NO_EDGES
-
-
-def _by_rules(
-    executor: Executor, heads: Sequence[Value], head_gradients: Sequence[Value | None], retain_graph: bool
-) -> Generator[None, Any, dict[Leaf, Value]]:
-    """The gradients that arrive at the leaves, node by node."""
-    pending: dict[Any, list[Value | None]] = {}
-    at_leaves: dict[Leaf, Value] = {}
-    heap: list[tuple[int, Node]] = []
-    done: list[Node] = []
-
-    def arrive(producer: Any, index: int, gradient: Value) -> None:
-        if producer.__class__ is Leaf:
-            known = at_leaves.get(producer)
-            at_leaves[producer] = gradient if known is None else KERNELS["elemwise_add"](known, gradient)
-            return
-        gs = pending.get(producer)
-        if gs is None:
-            gs = pending[producer] = [None] * len(producer.pattern.out_specs)
-            heapq.heappush(heap, (-producer.rank, producer))
-        other = gs[index]
-        gs[index] = gradient if other is None else KERNELS["elemwise_add"](other, gradient)
-
-    for head, given in zip(heads, head_gradients, strict=True):
-        if head.producer is None:
-            raise NotDifferentiableError(
-                message="cannot differentiate an array that is not in a recorded computation; "
-                "compute it inside autograd.record() from arrays with attach_grad()"
-            )
-        if given is not None and given.spec is not head.spec:
-            raise ShapeError(argument="head_grads", got=f"{given.spec}", expected=f"{head.spec}")
-        arrive(head.producer, head.index, executor.ones(head.spec, head.backend) if given is None else given)
-
-    while heap:
-        _, node = heapq.heappop(heap)
-        if node.freed is not None:
-            raise GraphFreedError(
-                op=node.spec.op.name,
-                message="the graph was freed by an earlier backward pass; pass retain_graph=True to that one",
-            )
-        edges = node.edges
-        for position, gradient in gradients_of(node, pending.pop(node), executor):
-            producer, index = edges[position]
-            arrive(producer, index, gradient)
-        if not retain_graph:
-            node.inputs = node.outputs = NOTHING
-            done.append(node)
-    # Only now: a pass that fails half-way must still find the leaves whose gradients it spoils.
-    _free(done, list(at_leaves))
-    return at_leaves
-    yield  # Nothing pauses a pass yet; a node that runs in the client will.
-
-
-def _leaf_of(variable: Value) -> Leaf:
-    if not isinstance(variable.producer, Leaf):
-        raise NotDifferentiableError(
-            argument="variables", got="an array without attach_grad()", expected="marked variables"
-        )
-    return variable.producer
-
-
-def _found(at_leaves: dict[Leaf, Value], leaf: Leaf) -> Value:
-    try:
-        return at_leaves[leaf]
-    except KeyError:
-        raise NotDifferentiableError(
-            argument="variables",
-            got="a variable that the heads do not depend on",
-            expected="one they are computed from",
-        ) from None

@@ -12,7 +12,7 @@ from .backend import Array, Backend
 from .registry import KERNELS
 
 if TYPE_CHECKING:
-    from .tape import Broken, Leaf, Node
+    from .tape import Broken, FunctionNode, Leaf, Node
 
 
 class Failure:
@@ -66,7 +66,7 @@ class Value:
         data: Array,
         spec: TensorSpec,
         backend: Backend,
-        producer: Node | Leaf | Broken | None = None,
+        producer: Node | FunctionNode | Leaf | Broken | None = None,
         index: int = 0,
     ) -> None:
         self.data = data
@@ -142,6 +142,21 @@ def _binary(op: str, scalar_op: str, lhs: Value, rhs: Any) -> Value:
 
 def _scalar(op: str, operand: Value, scalar: float) -> Value:
     return KERNELS[op](operand, scalar=float(scalar))
+
+
+class Failed(MXNetError):
+    """Carries the failure of a value that somebody needs."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(str(failure.error))
+        self.failure = failure
+
+
+def healthy(value: Value) -> Value:
+    """The value; raises its failure if it has one."""
+    if value.failure is not None:
+        raise Failed(value.failure)
+    return value
 
 
 def mark_written(value: Value) -> None:

@@ -13,7 +13,7 @@ import pytest
 from remx_contract.catalogue import FAMILIES, FAMILY_OF, OPS
 from remx_contract.errors import GraphFreedError, OverwrittenValueError
 from remx_contract.op import Grad
-from remx_server import tape
+from remx_server import backward
 from remx_server.registry import KERNELS, check_complete
 from remx_server.tape import Leaf, Node
 from remx_server.value import Value
@@ -51,14 +51,14 @@ def test_every_row_has_a_sample() -> None:
 def passed() -> Iterator[Counter[str]]:
     """How often each op's rules ran in backward passes at order 1 and 2 of the smooth samples."""
     counted: Counter[str] = Counter()
-    original = tape.gradients_of
+    original = backward.gradients_of
 
     def count(node: Node, gs: list[Value | None], executor: Any) -> list[tuple[int, Value]]:
         counted[node.spec.op.name] += 1
         return original(node, gs, executor)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tape, "gradients_of", count)
+        patch.setattr(backward, "gradients_of", count)
         runner = Runner()
         for op, row in OPS.items():
             if row.grad is Grad.RULES:

@@ -123,8 +123,8 @@ def test_a_pass_that_fails_keeps_nothing_alive(wire: Wire) -> None:
     add, tanh = wire.define("broadcast_add", 2), wire.define("tanh", 1)
     for _ in range(50):
         loss = wire.invoke(tanh, [x], flags=codec.RECORDING)
-        wire.command(backward=pb.Backward(heads=[loss]))
         more = wire.invoke(add, [total, loss], flags=codec.RECORDING)
+        wire.command(backward=pb.Backward(heads=[loss]))
         wire.release(total)
         wire.release(loss)
         total = more

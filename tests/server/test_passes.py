@@ -47,15 +47,7 @@ def gradients(
 
 def run_pass(runner: Runner, heads: Sequence[Value], given: Sequence[Value | None] | None = None) -> None:
     """A backward pass that frees the graph, as ``loss.backward()`` runs one."""
-    with np.errstate(all="ignore"):
-        runner.executor.backward(
-            heads,
-            given or [None] * len(heads),
-            None,
-            retain_graph=False,
-            create_graph=False,
-            train_mode=True,
-        )
+    runner.backward(heads, given or [None] * len(heads))
 
 
 def program_count(runner: Runner) -> int:

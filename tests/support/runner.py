@@ -14,6 +14,7 @@ from remx_contract.catalogue import find
 from remx_contract.op import Attrs, Op
 from remx_contract.spec import TensorSpec
 from remx_server.backend import Backend, Devices
+from remx_server.backward import Pass
 from remx_server.executor import Executor, OpSpec
 from remx_server.random_state import RandomState
 from remx_server.tape import Leaf
@@ -108,15 +109,18 @@ class Runner:
         create_graph: bool = False,
     ) -> list[Value]:
         given = [self.value(head) if isinstance(head, np.ndarray) else head for head in head_gradients]
+        steps = Pass(
+            self.executor,
+            heads,
+            given,
+            variables,
+            retain_graph=retain_graph,
+            create_graph=create_graph,
+            train_mode=bool(self.mode & codec.TRAINING),
+        )
         with np.errstate(all="ignore"):
-            return self.executor.backward(
-                heads,
-                given,
-                variables,
-                retain_graph=retain_graph,
-                create_graph=create_graph,
-                train_mode=bool(self.mode & codec.TRAINING),
-            )
+            assert steps.advance() is None
+        return steps.gradients
 
 
 @cache

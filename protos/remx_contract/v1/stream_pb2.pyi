@@ -41,7 +41,7 @@ class Batch(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., code: _Optional[_Iterable[int]] = ..., commands: _Optional[_Iterable[_Union[Command, _Mapping]]] = ...) -> None: ...
 
 class Command(_message.Message):
-    __slots__ = ("define", "put", "upload", "read", "publish", "barrier", "mark", "backward", "seed", "forget")
+    __slots__ = ("define", "put", "upload", "read", "publish", "barrier", "mark", "backward", "seed", "forget", "record", "take", "resume")
     DEFINE_FIELD_NUMBER: _ClassVar[int]
     PUT_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +52,9 @@ class Command(_message.Message):
     BACKWARD_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     FORGET_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    TAKE_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
     define: Define
     put: Put
     upload: UploadTo
@@ -62,7 +65,10 @@ class Command(_message.Message):
     backward: Backward
     seed: Seed
     forget: Forget
-    def __init__(self, define: _Optional[_Union[Define, _Mapping]] = ..., put: _Optional[_Union[Put, _Mapping]] = ..., upload: _Optional[_Union[UploadTo, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., publish: _Optional[_Union[Publish, _Mapping]] = ..., barrier: _Optional[_Union[Barrier, _Mapping]] = ..., mark: _Optional[_Union[Mark, _Mapping]] = ..., backward: _Optional[_Union[Backward, _Mapping]] = ..., seed: _Optional[_Union[Seed, _Mapping]] = ..., forget: _Optional[_Union[Forget, _Mapping]] = ...) -> None: ...
+    record: Record
+    take: Take
+    resume: Resume
+    def __init__(self, define: _Optional[_Union[Define, _Mapping]] = ..., put: _Optional[_Union[Put, _Mapping]] = ..., upload: _Optional[_Union[UploadTo, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., publish: _Optional[_Union[Publish, _Mapping]] = ..., barrier: _Optional[_Union[Barrier, _Mapping]] = ..., mark: _Optional[_Union[Mark, _Mapping]] = ..., backward: _Optional[_Union[Backward, _Mapping]] = ..., seed: _Optional[_Union[Seed, _Mapping]] = ..., forget: _Optional[_Union[Forget, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., take: _Optional[_Union[Take, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ...) -> None: ...
 
 class Context(_message.Message):
     __slots__ = ("device_type", "device_id")
@@ -202,7 +208,7 @@ class Mark(_message.Message):
     def __init__(self, handles: _Optional[_Iterable[int]] = ..., gradients: _Optional[_Iterable[int]] = ..., requests: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Backward(_message.Message):
-    __slots__ = ("heads", "head_gradients", "variables", "outputs", "retain_graph", "create_graph", "train_mode", "site")
+    __slots__ = ("heads", "head_gradients", "variables", "outputs", "retain_graph", "create_graph", "train_mode", "site", "request")
     HEADS_FIELD_NUMBER: _ClassVar[int]
     HEAD_GRADIENTS_FIELD_NUMBER: _ClassVar[int]
     VARIABLES_FIELD_NUMBER: _ClassVar[int]
@@ -211,6 +217,7 @@ class Backward(_message.Message):
     CREATE_GRAPH_FIELD_NUMBER: _ClassVar[int]
     TRAIN_MODE_FIELD_NUMBER: _ClassVar[int]
     SITE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
     heads: _containers.RepeatedScalarFieldContainer[int]
     head_gradients: _containers.RepeatedScalarFieldContainer[int]
     variables: _containers.RepeatedScalarFieldContainer[int]
@@ -219,7 +226,38 @@ class Backward(_message.Message):
     create_graph: bool
     train_mode: bool
     site: int
-    def __init__(self, heads: _Optional[_Iterable[int]] = ..., head_gradients: _Optional[_Iterable[int]] = ..., variables: _Optional[_Iterable[int]] = ..., outputs: _Optional[_Iterable[int]] = ..., retain_graph: bool = ..., create_graph: bool = ..., train_mode: bool = ..., site: _Optional[int] = ...) -> None: ...
+    request: int
+    def __init__(self, heads: _Optional[_Iterable[int]] = ..., head_gradients: _Optional[_Iterable[int]] = ..., variables: _Optional[_Iterable[int]] = ..., outputs: _Optional[_Iterable[int]] = ..., retain_graph: bool = ..., create_graph: bool = ..., train_mode: bool = ..., site: _Optional[int] = ..., request: _Optional[int] = ...) -> None: ...
+
+class Record(_message.Message):
+    __slots__ = ("function", "inputs", "outputs", "site")
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    SITE_FIELD_NUMBER: _ClassVar[int]
+    function: int
+    inputs: _containers.RepeatedScalarFieldContainer[int]
+    outputs: _containers.RepeatedScalarFieldContainer[int]
+    site: int
+    def __init__(self, function: _Optional[int] = ..., inputs: _Optional[_Iterable[int]] = ..., outputs: _Optional[_Iterable[int]] = ..., site: _Optional[int] = ...) -> None: ...
+
+class Take(_message.Message):
+    __slots__ = ("call", "handles")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    HANDLES_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    handles: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, call: _Optional[int] = ..., handles: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Resume(_message.Message):
+    __slots__ = ("call", "gradients", "failed")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    GRADIENTS_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    gradients: _containers.RepeatedScalarFieldContainer[int]
+    failed: bool
+    def __init__(self, call: _Optional[int] = ..., gradients: _Optional[_Iterable[int]] = ..., failed: bool = ...) -> None: ...
 
 class Seed(_message.Message):
     __slots__ = ("thread", "seed", "for_context")
@@ -242,18 +280,20 @@ class Goodbye(_message.Message):
     def __init__(self) -> None: ...
 
 class Down(_message.Message):
-    __slots__ = ("welcome", "acknowledgement", "reply", "pong", "closed")
+    __slots__ = ("welcome", "acknowledgement", "reply", "pong", "closed", "call")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGEMENT_FIELD_NUMBER: _ClassVar[int]
     REPLY_FIELD_NUMBER: _ClassVar[int]
     PONG_FIELD_NUMBER: _ClassVar[int]
     CLOSED_FIELD_NUMBER: _ClassVar[int]
+    CALL_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     acknowledgement: Acknowledgement
     reply: Reply
     pong: Pong
     closed: Failure
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., closed: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+    call: Call
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., closed: _Optional[_Union[Failure, _Mapping]] = ..., call: _Optional[_Union[Call, _Mapping]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("session", "lease_seconds", "applied", "inline_limit", "devices", "server")
@@ -284,12 +324,26 @@ class Device(_message.Message):
     def __init__(self, context: _Optional[_Union[Context, _Mapping]] = ..., name: _Optional[str] = ..., memory: _Optional[int] = ..., memory_free: _Optional[int] = ...) -> None: ...
 
 class Acknowledgement(_message.Message):
-    __slots__ = ("sequence", "live_handles")
+    __slots__ = ("sequence", "live_handles", "dropped_functions")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     LIVE_HANDLES_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FUNCTIONS_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     live_handles: int
-    def __init__(self, sequence: _Optional[int] = ..., live_handles: _Optional[int] = ...) -> None: ...
+    dropped_functions: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, sequence: _Optional[int] = ..., live_handles: _Optional[int] = ..., dropped_functions: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Call(_message.Message):
+    __slots__ = ("request", "call", "function", "last")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    request: int
+    call: int
+    function: int
+    last: bool
+    def __init__(self, request: _Optional[int] = ..., call: _Optional[int] = ..., function: _Optional[int] = ..., last: bool = ...) -> None: ...
 
 class Reply(_message.Message):
     __slots__ = ("request", "tensor", "done", "failure")
