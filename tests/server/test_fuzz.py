@@ -109,7 +109,19 @@ commands = st.one_of(
             retain_graph=st.booleans(),
             create_graph=st.booleans(),
             site=numbers,
+            request=small_numbers,
         ),
+    ),
+    st.builds(
+        pb.Command,
+        record=st.builds(
+            pb.Record, function=numbers, inputs=handle_lists, outputs=handle_lists, site=numbers
+        ),
+    ),
+    st.builds(pb.Command, take=st.builds(pb.Take, call=small_numbers, handles=handle_lists)),
+    st.builds(
+        pb.Command,
+        resume=st.builds(pb.Resume, call=small_numbers, gradients=handle_lists, failed=st.booleans()),
     ),
     st.builds(pb.Command, seed=st.builds(pb.Seed, thread=numbers, seed=integers, for_context=st.booleans())),
     st.builds(pb.Command, forget=st.builds(pb.Forget, spec_ids=handle_lists)),
@@ -165,7 +177,7 @@ def witness(server: Server) -> Iterator[Wire]:
 
 
 def attacked(server: Server) -> Wire:
-    """A session with a few tensors (handles 1 to 6) and specs (1 to 6) to attack."""
+    """A session with a few tensors (handles 1 to 8), specs (1 to 6) and a pass that waits in call 1."""
     wire = Wire(server.service.stream)
     for handle in (1, 2, 3):
         tensor = codec.array_to_message(np.ones((2, handle), np.float32))
@@ -184,6 +196,10 @@ def attacked(server: Server) -> Wire:
     wire.invoke(1, [1, 1], outputs=[4], flags=codec.RECORDING)
     wire.invoke(4, [4], outputs=[5], flags=codec.RECORDING)
     wire.invoke(2, [1, 1], outputs=[6])
+    wire.invoke(1, [3, 3], outputs=[7])
+    wire.command(record=pb.Record(function=1, inputs=[1], outputs=[7]))
+    wire.invoke(4, [7], outputs=[8], flags=codec.RECORDING)
+    wire.command(backward=pb.Backward(heads=[8], retain_graph=True, request=1))
     wire.settle()
     return wire
 
