@@ -442,6 +442,14 @@ class Session:
         """Return when everything is computed; raises the first failure that nobody has seen yet."""
         self.ask(lambda number: stream_pb2.Command(barrier=stream_pb2.Barrier(request=number)))
 
+    def summarize(self) -> stream_pb2.TapeSummary:
+        """What the session's tape keeps."""
+        # What was dropped so far is to be gone; releases else ride behind the commands.
+        self.release_now()
+        (reply,) = self.ask(lambda number: stream_pb2.Command(summarize=stream_pb2.Summarize(request=number)))
+        summary: stream_pb2.TapeSummary = reply.summary
+        return summary
+
     # Data going up.
 
     def put(self, array: Array, context: Context, *, write_to: int = 0) -> int:

@@ -13,10 +13,12 @@ from remx_contract.errors import GraphFreedError, NotDifferentiableError, Precon
 from remx_contract.v1 import stream_pb2
 
 from . import _dispatch
+from ._current import current
 from ._custom import Function, run_pass
 from ._session import next_handle
 from ._sites import site
 from ._state import STATE
+from ._summary import TapeSummary
 from .ndarray import CALLING, NDArray, mark
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "record",
     "set_recording",
     "set_training",
+    "tape_summary",
     "train_mode",
 ]
 
@@ -282,3 +285,11 @@ def grad(
     ]
     _send(several, message, retain)
     return gradients
+
+
+def tape_summary() -> TapeSummary:
+    """What the tape keeps: how many nodes, and the bytes of the values that they saved, by op and line.
+
+    Printed, it is a table. Waits for the server. MXNet has nothing like it.
+    """
+    return TapeSummary.of(current().summarize())

@@ -193,6 +193,10 @@ class Calls:
         for leaf in leaves(running.heads):
             leaf.gradient.spoil(failure)
 
+    def heads(self) -> list[Value]:
+        """The heads of the passes that wait, whose graphs are kept by nothing else perhaps."""
+        return [head for running in self._waiting.values() for head in running.heads]
+
     # Deadlines.
 
     def seconds_left(self) -> float | None:

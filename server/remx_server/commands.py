@@ -20,6 +20,7 @@ from remx_contract.status import to_failure
 from remx_contract.v1 import stream_pb2
 
 from .executor import classify, make_spec
+from .summary import summarize
 from .tape import Ticket
 from .value import Failed, Value, healthy
 
@@ -160,6 +161,12 @@ class Commands:
                 raise Failed(failure)
         except Exception as error:
             _tell_failure(reply, error, "waitall")
+        session.outbox.put(stream_pb2.Down(reply=reply))
+
+    def _summarize(self, message: stream_pb2.Summarize) -> None:
+        session = self._session
+        summary = summarize(session.table.values(), session.calls.heads())
+        reply = stream_pb2.Reply(request=message.request, summary=summary)
         session.outbox.put(stream_pb2.Down(reply=reply))
 
     # Autograd and random state.

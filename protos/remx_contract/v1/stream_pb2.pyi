@@ -41,7 +41,7 @@ class Batch(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., code: _Optional[_Iterable[int]] = ..., commands: _Optional[_Iterable[_Union[Command, _Mapping]]] = ...) -> None: ...
 
 class Command(_message.Message):
-    __slots__ = ("define", "put", "upload", "read", "publish", "barrier", "mark", "backward", "seed", "forget", "record", "take", "resume")
+    __slots__ = ("define", "put", "upload", "read", "publish", "barrier", "mark", "backward", "seed", "forget", "record", "take", "resume", "summarize")
     DEFINE_FIELD_NUMBER: _ClassVar[int]
     PUT_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +55,7 @@ class Command(_message.Message):
     RECORD_FIELD_NUMBER: _ClassVar[int]
     TAKE_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
+    SUMMARIZE_FIELD_NUMBER: _ClassVar[int]
     define: Define
     put: Put
     upload: UploadTo
@@ -68,7 +69,8 @@ class Command(_message.Message):
     record: Record
     take: Take
     resume: Resume
-    def __init__(self, define: _Optional[_Union[Define, _Mapping]] = ..., put: _Optional[_Union[Put, _Mapping]] = ..., upload: _Optional[_Union[UploadTo, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., publish: _Optional[_Union[Publish, _Mapping]] = ..., barrier: _Optional[_Union[Barrier, _Mapping]] = ..., mark: _Optional[_Union[Mark, _Mapping]] = ..., backward: _Optional[_Union[Backward, _Mapping]] = ..., seed: _Optional[_Union[Seed, _Mapping]] = ..., forget: _Optional[_Union[Forget, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., take: _Optional[_Union[Take, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ...) -> None: ...
+    summarize: Summarize
+    def __init__(self, define: _Optional[_Union[Define, _Mapping]] = ..., put: _Optional[_Union[Put, _Mapping]] = ..., upload: _Optional[_Union[UploadTo, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., publish: _Optional[_Union[Publish, _Mapping]] = ..., barrier: _Optional[_Union[Barrier, _Mapping]] = ..., mark: _Optional[_Union[Mark, _Mapping]] = ..., backward: _Optional[_Union[Backward, _Mapping]] = ..., seed: _Optional[_Union[Seed, _Mapping]] = ..., forget: _Optional[_Union[Forget, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., take: _Optional[_Union[Take, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., summarize: _Optional[_Union[Summarize, _Mapping]] = ...) -> None: ...
 
 class Context(_message.Message):
     __slots__ = ("device_type", "device_id")
@@ -269,6 +271,12 @@ class Seed(_message.Message):
     for_context: bool
     def __init__(self, thread: _Optional[int] = ..., seed: _Optional[int] = ..., for_context: bool = ...) -> None: ...
 
+class Summarize(_message.Message):
+    __slots__ = ("request",)
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    request: int
+    def __init__(self, request: _Optional[int] = ...) -> None: ...
+
 class Ping(_message.Message):
     __slots__ = ("number",)
     NUMBER_FIELD_NUMBER: _ClassVar[int]
@@ -346,16 +354,43 @@ class Call(_message.Message):
     def __init__(self, request: _Optional[int] = ..., call: _Optional[int] = ..., function: _Optional[int] = ..., last: bool = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("request", "tensor", "done", "failure")
+    __slots__ = ("request", "tensor", "done", "failure", "summary")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     TENSOR_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
     request: int
     tensor: Tensor
     done: bool
     failure: Failure
-    def __init__(self, request: _Optional[int] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., done: bool = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+    summary: TapeSummary
+    def __init__(self, request: _Optional[int] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., done: bool = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., summary: _Optional[_Union[TapeSummary, _Mapping]] = ...) -> None: ...
+
+class TapeSummary(_message.Message):
+    __slots__ = ("rows", "nodes", "nbytes", "tape_only")
+    class Row(_message.Message):
+        __slots__ = ("op", "site", "nodes", "nbytes", "tape_only")
+        OP_FIELD_NUMBER: _ClassVar[int]
+        SITE_FIELD_NUMBER: _ClassVar[int]
+        NODES_FIELD_NUMBER: _ClassVar[int]
+        NBYTES_FIELD_NUMBER: _ClassVar[int]
+        TAPE_ONLY_FIELD_NUMBER: _ClassVar[int]
+        op: str
+        site: int
+        nodes: int
+        nbytes: int
+        tape_only: int
+        def __init__(self, op: _Optional[str] = ..., site: _Optional[int] = ..., nodes: _Optional[int] = ..., nbytes: _Optional[int] = ..., tape_only: _Optional[int] = ...) -> None: ...
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    NBYTES_FIELD_NUMBER: _ClassVar[int]
+    TAPE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    rows: _containers.RepeatedCompositeFieldContainer[TapeSummary.Row]
+    nodes: int
+    nbytes: int
+    tape_only: int
+    def __init__(self, rows: _Optional[_Iterable[_Union[TapeSummary.Row, _Mapping]]] = ..., nodes: _Optional[int] = ..., nbytes: _Optional[int] = ..., tape_only: _Optional[int] = ...) -> None: ...
 
 class Pong(_message.Message):
     __slots__ = ("number",)
