@@ -13,17 +13,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import measurements, table
+from . import gradients, measurements, table
 from .processes import ROOT, ChildError
 from .rounds import Disagreement
 from .stage import Options, Stage
 
 QUICK_ROUNDS = 3
+MEASUREMENTS = {**measurements.MEASUREMENTS, **gradients.MEASUREMENTS}
 
 
 def _arguments() -> argparse.Namespace:
-    rows = [row for _, rows in measurements.MEASUREMENTS.values() for row in rows]
-    names = sorted({*measurements.MEASUREMENTS, *rows})
+    rows = [row for _, rows in MEASUREMENTS.values() for row in rows]
+    names = sorted({*MEASUREMENTS, *rows})
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", metavar="NAME", choices=names, help="one measurement or row")
     parser.add_argument(
@@ -82,7 +83,7 @@ def _measure(stage: Stage, only: str | None) -> tuple[list[table.Row], bool]:
     """Return the rows and whether every measurement came to an end."""
     rows: list[table.Row] = []
     complete = True
-    for name, (measure, names) in measurements.MEASUREMENTS.items():
+    for name, (measure, names) in MEASUREMENTS.items():
         if only not in (None, name, *names):
             continue
         print(f"measuring {name} ...", file=sys.stderr, flush=True)

@@ -36,7 +36,7 @@ FLAT_MEGABYTES = 2.0
 Turns = dict[str, Callable[[], Answer]]
 
 
-def _both(stage: Stage, program: str, **arguments: Any) -> Turns:
+def both(stage: Stage, program: str, **arguments: Any) -> Turns:
     """Return the turns of remx and, where it is installed, of MXNet."""
     turns: Turns = {"remx": partial(stage.remx.ask, program, **arguments)}
     if stage.mxnet is not None:
@@ -44,11 +44,11 @@ def _both(stage: Stage, program: str, **arguments: Any) -> Turns:
     return turns
 
 
-def _median(answers: Mapping[str, list[Answer]], side: str, scale: float) -> float | None:
+def median(answers: Mapping[str, list[Answer]], side: str, scale: float) -> float | None:
     return seconds(answers[side]) * scale if side in answers else None
 
 
-def _spread(answers: Mapping[str, list[Answer]], scale: float, unit: str) -> str:
+def spread(answers: Mapping[str, list[Answer]], scale: float, unit: str) -> str:
     """Say how far the rounds lay apart, so that a reader can judge the medians."""
     parts = []
     for side, rounds in answers.items():
@@ -59,39 +59,39 @@ def _spread(answers: Mapping[str, list[Answer]], scale: float, unit: str) -> str
 
 def chain(stage: Stage) -> list[Row]:
     """2,000 dependent additions of ten floats, against MXNet and against one unary call per op."""
-    turns = _both(stage, "chain", ops=CHAIN_OPS)
+    turns = both(stage, "chain", ops=CHAIN_OPS)
     turns["unary"] = partial(stage.baseline("unary_baseline").ask, "chain", ops=CHAIN_OPS)
     answers = alternate(turns, stage.options.rounds)
     scale = 1e6 / CHAIN_OPS
-    value = _median(answers, "remx", scale)
-    note = _spread(answers, scale, "us")
+    value = median(answers, "remx", scale)
+    note = spread(answers, scale, "us")
     what = f"time per op, chain of {CHAIN_OPS:,} adds"
     return [
-        _against_mxnet(answers, "chain_vs_mxnet", what, scale, "us", 0.5),
+        against_mxnet(answers, "chain_vs_mxnet", what, scale, "us", 0.5),
         Row(
             "chain_vs_unary",
             what,
             value,
             "us",
             compared_with="one unary gRPC call per op",
-            baseline=_median(answers, "unary", scale),
+            baseline=median(answers, "unary", scale),
             target=0.03,
             note=note,
         ),
     ]
 
 
-def _against_mxnet(
+def against_mxnet(
     answers: Mapping[str, list[Answer]], name: str, what: str, scale: float, unit: str, target: float
 ) -> Row:
-    note = _spread(answers, scale, unit)
+    note = spread(answers, scale, unit)
     return Row(
         name,
         what,
-        _median(answers, "remx", scale),
+        median(answers, "remx", scale),
         unit,
         compared_with=MXNET,
-        baseline=_median(answers, "mxnet", scale),
+        baseline=median(answers, "mxnet", scale),
         target=target,
         note=note if "mxnet" in answers else f"{note}; {NO_MXNET}",
     )
@@ -99,16 +99,16 @@ def _against_mxnet(
 
 def small_step(stage: Stage) -> list[Row]:
     """The training step whose cost is dispatch, against MXNet."""
-    answers = alternate(_both(stage, "training", **SMALL, steps=SMALL_STEPS), stage.options.rounds)
+    answers = alternate(both(stage, "training", **SMALL, steps=SMALL_STEPS), stage.options.rounds)
     what = "training step, batch 64, 64-32-10"
-    return [_against_mxnet(answers, "small_step", what, 1e3 / SMALL_STEPS, "ms", 0.5)]
+    return [against_mxnet(answers, "small_step", what, 1e3 / SMALL_STEPS, "ms", 0.5)]
 
 
 def large_step(stage: Stage) -> list[Row]:
     """The training step whose cost is arithmetic, against MXNet."""
-    answers = alternate(_both(stage, "training", **LARGE, steps=LARGE_STEPS), stage.options.rounds)
+    answers = alternate(both(stage, "training", **LARGE, steps=LARGE_STEPS), stage.options.rounds)
     what = "training step, batch 256, 784-1024-10"
-    return [_against_mxnet(answers, "large_step", what, 1e3 / LARGE_STEPS, "ms", 1.0)]
+    return [against_mxnet(answers, "large_step", what, 1e3 / LARGE_STEPS, "ms", 1.0)]
 
 
 def far_step(stage: Stage) -> list[Row]:
@@ -127,12 +127,12 @@ def far_step(stage: Stage) -> list[Row]:
         Row(
             "far_step",
             "small training step at 40 ms round trip",
-            _median(answers, "far", scale),
+            median(answers, "far", scale),
             "ms",
             compared_with="the same at 0 ms",
-            baseline=_median(answers, "near", scale),
+            baseline=median(answers, "near", scale),
             target=1.05,
-            note=f"{FAR_STEPS:,} steps and one read; {_spread(answers, scale, 'ms')}",
+            note=f"{FAR_STEPS:,} steps and one read; {spread(answers, scale, 'ms')}",
         )
     ]
 
@@ -253,10 +253,10 @@ def proxy(stage: Stage) -> list[Row]:
         Row(
             "proxy_call",
             "unary call through the proxy at 0 ms",
-            _median(answers, "proxied", scale),
+            median(answers, "proxied", scale),
             "us",
             compared_with="direct",
-            baseline=_median(answers, "direct", scale),
+            baseline=median(answers, "direct", scale),
         ),
         Row("proxy_delay", "unary call through the proxy at 40 ms", far_call * 1e3, "ms"),
         Row(

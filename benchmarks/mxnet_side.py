@@ -10,7 +10,7 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 
-from . import side, workloads
+from . import graphs, side, workloads
 
 
 def _versions() -> dict[str, Any]:
@@ -24,5 +24,7 @@ def _versions() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    programs = {name: partial(program, mx, "cpu") for name, program in workloads.PROGRAMS.items()}
+    programs = {
+        name: partial(program, mx, "cpu") for name, program in (workloads.PROGRAMS | graphs.PROGRAMS).items()
+    }
     side.serve({**programs, "versions": _versions})

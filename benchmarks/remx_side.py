@@ -12,7 +12,7 @@ import grpc
 import numpy as np
 import remx as mx
 
-from . import side, workloads
+from . import graphs, side, workloads
 
 
 def _statistic(name: str) -> float:
@@ -37,7 +37,8 @@ def main() -> None:
     options = parser.parse_args()
     mx.connect(options.connect)
     tasks: dict[str, Any] = {
-        name: partial(program, mx, options.device) for name, program in workloads.PROGRAMS.items()
+        name: partial(program, mx, options.device)
+        for name, program in (workloads.PROGRAMS | graphs.PROGRAMS).items()
     }
     tasks["training"] = partial(tasks["training"], count=partial(_statistic, "round_trips"))
     tasks["statistic"] = lambda name: {"value": _statistic(name)}

@@ -49,6 +49,11 @@ class Stage(ExitStack):
         process = self._child("remx server", module("remx_server", *arguments), patience=0.0)
         return process, process.address()
 
+    def traced_server(self) -> tuple[Child, str]:
+        """Start a remx server on the CPU that can be asked for the peak of its arrays."""
+        process = self._child("traced server", module("benchmarks.traced_server"))
+        return process, process.address()
+
     @cached_property
     def address(self) -> str:
         """``HOST:PORT`` of the server that most measurements share."""

@@ -217,6 +217,9 @@ def _send(heads: list[NDArray], message: stream_pb2.Backward, retain_graph: bool
     for head in heads:
         bits |= head._tracked
     session = heads[0]._session
+    if session.dead:
+        # A pass makes arrays, large ones perhaps: what was dropped is to be gone before.
+        session.release_now()
     try:
         if bits & CALLING:
             run_pass(session, message, bits if message.create_graph else 0)

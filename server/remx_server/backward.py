@@ -156,7 +156,7 @@ def _arrivals(
         if not retain_graph:
             _free(found.nodes, list(at_leaves))
         return at_leaves
-    if not executor.passes.wants_tracing(found.form):
+    if not executor.passes.wants_tracing(found.form, len(found.nodes)):
         return (yield from _by_rules(executor, heads, given, retain_graph))
     # Before the pass, which takes the graph apart.
     guide = Guide(found, heads[0]) if len(heads) == 1 and given[0] is None else None

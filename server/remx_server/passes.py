@@ -28,8 +28,9 @@ NOTHING: Final[dict[int, Any]] = {}
 """What a node has saved when a pass is done with it."""
 MAX_FORMS: Final = 512
 """How many forms of graphs an executor knows before it starts anew."""
-MAX_NODES: Final = 10_000
-"""Larger graphs are walked each time: their programs would take more memory than they are worth."""
+MAX_NODES: Final = 60_000
+"""How many nodes the graphs of the known forms have together before it starts anew; a larger graph is walked
+each time. A node takes about 1.5 kB."""
 
 _rank: Final = attrgetter("rank")
 
@@ -181,10 +182,13 @@ class Guide:
         return Survey(nodes, leaves, self.form) if len(set(leaves)) == self.count else None
 
 
+_NO_SCALARS: Final[list[str]] = []
+
+
 def _scalars(node: Node) -> list[str]:
     """The per-call attributes of a node's op, as part of a form: 0.0 and -0.0 are different ones."""
     names = node.spec.kernel.per_call
-    return [repr(node.per_call[name]) for name in names] if names else []
+    return [repr(node.per_call[name]) for name in names] if names else _NO_SCALARS
 
 
 class Program:
@@ -334,7 +338,9 @@ class Tracer:
             self.program = None
             return
         targets: Any = made[0] if len(made) == 1 else tuple(made)
-        self.program.steps.append((spec.op.name, call, tuple(arguments), dict(per_call), targets, ()))
+        self.program.steps.append(
+            (spec.op.name, call, tuple(arguments), dict(per_call) if per_call else NOTHING, targets, ())
+        )
 
     def finish(self, at_leaves: dict[Leaf, Value]) -> Program | None:
         """The program, when the gradients have arrived."""
@@ -361,6 +367,7 @@ class Passes:
     def __init__(self) -> None:
         # A form that came once has None; one whose pass cannot be traced has False.
         self._programs: dict[tuple[Any, ...], Program | bool | None] = {}
+        self._nodes = 0
         # By the pattern of the head: the guess at the form of the next graph that ends so.
         self._guides: dict[Any, Guide] = {}
 
@@ -380,13 +387,16 @@ class Passes:
         found = self._programs.get(form)
         return found if found.__class__ is Program else None  # type: ignore[return-value]
 
-    def wants_tracing(self, form: tuple[Any, ...]) -> bool:
-        """Whether the pass over a graph of this form is to be traced: when it comes for the second time."""
+    def wants_tracing(self, form: tuple[Any, ...], nodes: int) -> bool:
+        """Whether the pass over a graph of this form, with so many nodes, is to be traced: when it comes for
+        the second time."""
         if form in self._programs:
             return self._programs[form] is None
-        if len(self._programs) >= MAX_FORMS:
+        self._nodes += nodes
+        if len(self._programs) >= MAX_FORMS or self._nodes > MAX_NODES:
             self._programs.clear()
             self._guides.clear()
+            self._nodes = nodes
         self._programs[form] = None
         return False
 
