@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import log
+
 from remx_contract.catalogue.binary import PAIRS
 from remx_contract.dtypes import float16, float32
 
 from ..numeric import divide_whole, hypot_whole, modulo, power_whole, total
 from ..registry import KERNELS, Kernel, kernel, ufunc_kernel
+from ..value import Value
 
 # Function -> the ufunc that is all of it, and what computes with whole numbers instead where they differ.
 _ARITHMETIC = {
@@ -64,14 +67,36 @@ def _div_rules(made: Kernel) -> None:
     made.vjp("rhs")(lambda g, lhs, rhs: -(g * lhs / (rhs * rhs)))
 
 
+def of_mod(gradient: Value) -> Value:
+    """A gradient of mod, which is zero for whole numbers, as in MXNet."""
+    return gradient if gradient.spec.dtype.kind == "f" else KERNELS["zeros_like"](gradient)
+
+
 def _mod_rules(made: Kernel) -> None:
-    made.vjp("lhs")(lambda g: g)
-    made.vjp("rhs")(lambda g, lhs, rhs: -(g * KERNELS["floor"](lhs / rhs)))
+    made.vjp("lhs")(lambda g: of_mod(g))
+    made.vjp("rhs")(lambda g, lhs, rhs: of_mod(-(g * KERNELS["floor"](lhs / rhs))))
+
+
+def times_log(power: Value, base: Value | float) -> Value:
+    """``power * log(base)``; rounded only when it is done, where the power is whole."""
+    wide = power if power.spec.dtype.kind == "f" else KERNELS["Cast"](power, dtype="float64")
+    if isinstance(base, Value):
+        made = wide * KERNELS["log"](KERNELS["Cast"](base, dtype="float64") if wide is not power else base)
+    else:
+        made = wide * _log(base)
+    return made if wide is power else KERNELS["Cast"](made, dtype=power.spec.dtype)
+
+
+def _log(number: float) -> float:
+    """The logarithm as C gives it: nan below zero, -inf at zero."""
+    if number > 0:
+        return log(number)
+    return float("-inf") if number == 0 else float("nan")
 
 
 def _power_rules(made: Kernel) -> None:
     made.vjp("lhs")(lambda g, lhs, rhs: g * rhs * lhs ** (rhs - 1))
-    made.vjp("rhs")(lambda g, lhs, out: g * out * KERNELS["log"](lhs))
+    made.vjp("rhs")(lambda g, lhs, out: g * times_log(out, lhs))
 
 
 def _maximum_rules(made: Kernel) -> None:
