@@ -94,8 +94,14 @@ def _log(number: float) -> float:
     return float("-inf") if number == 0 else float("nan")
 
 
+def _not_both_zero(base: Value, exponent: Value) -> Value:
+    """1, or 0 where base and exponent are 0: the slope there is 0 * 0**0, while 0 * 0**-1 is no number."""
+    made: Value = KERNELS["broadcast_logical_or"](base, exponent)
+    return made
+
+
 def _power_rules(made: Kernel) -> None:
-    made.vjp("lhs")(lambda g, lhs, rhs: g * rhs * lhs ** (rhs - 1))
+    made.vjp("lhs")(lambda g, lhs, rhs: g * rhs * lhs ** (rhs - _not_both_zero(lhs, rhs)))
     made.vjp("rhs")(lambda g, lhs, out: g * times_log(out, lhs))
 
 

@@ -82,6 +82,11 @@ def power(xp, data, scalar, out_specs):
 
 @power.vjp("data")
 def _(g, data, scalar):
+    # Where the slope is constant nothing must be computed from zero to a negative power.
+    if scalar == 0:
+        return KERNELS["zeros_like"](g)
+    if scalar == 1:
+        return g
     if scalar == 2:
         return g * (data * 2)
     return g * (data ** (scalar - 1) * scalar)
