@@ -116,8 +116,9 @@ def _minimum_rules(made: Kernel) -> None:
 
 
 def _hypot_rules(made: Kernel) -> None:
-    made.vjp("lhs")(lambda g, lhs, out: g * lhs / out)
-    made.vjp("rhs")(lambda g, rhs, out: g * rhs / out)
+    # The result is computed again, so that the two sides are all that is kept.
+    made.vjp("lhs")(lambda g, lhs, rhs: g * lhs / KERNELS["broadcast_hypot"](lhs, rhs))
+    made.vjp("rhs")(lambda g, lhs, rhs: g * rhs / KERNELS["broadcast_hypot"](lhs, rhs))
 
 
 _RULES = {

@@ -464,8 +464,8 @@ def gamma(xp, data):
 
 
 @gamma.vjp("data")
-def _(g, data, out):
-    return g * (out * polygamma(data, n=0))
+def _(g, data):
+    return g * (gamma(data) * polygamma(data, n=0))
 
 
 @kernel(kinds="fiu")

@@ -59,8 +59,8 @@ def _(g, data, scalar):
 
 
 @hypot.vjp("data")
-def _(g, data, out):
-    return g * data / out
+def _(g, data, scalar):
+    return g * data / hypot(data, scalar=scalar)
 
 
 def _widened(data, dtype):
