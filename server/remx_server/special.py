@@ -377,7 +377,8 @@ def _cotangent_derivative(xp: Any, n: int, x: Array) -> Array:
         for k, c in enumerate(slope):
             polynomial[k] -= pi * c
             polynomial[k + 2] -= pi * c
-    fraction = x - xp.rint(x)
+    # Zero keeps its sign, which says from where the pole is approached.
+    fraction = xp.where(x == 0, x, x - xp.rint(x))
     return _horner(xp.cos(pi * fraction) / xp.sin(pi * fraction), polynomial)
 
 

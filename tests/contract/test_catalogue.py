@@ -15,6 +15,7 @@ from remx_contract.catalogue import FAMILIES, FAMILY_OF, NAMES, OPS
 from remx_contract.dtypes import CODE_OF
 from remx_contract.errors import MXNetError, UnknownOpError
 from remx_contract.op import REQUIRED, Attr, Grad, Op
+from support.gradient_kinds import BEYOND, golden_kinds
 from support.own_rows import HELPERS, PLACES
 
 
@@ -139,6 +140,13 @@ def test_row_has_the_signature_of_mxnet(name: str) -> None:
     gradient = {"yes": Grad.RULES, "zero": Grad.ZERO, "none": Grad.NONE}[signatures()[name]["gradient"]]
     assert op.grad is GRADIENTS.get(name, gradient)
     assert GRADIENTS.get(name) is not gradient, "listed as an exception and is none"
+
+
+@pytest.mark.parametrize("name", golden_kinds())
+def test_gradient_is_what_a_backward_pass_of_mxnet_gives(name: str) -> None:
+    known = Grad(golden_kinds()[name].kind)
+    assert OPS[name].grad is (Grad.RULES if name in BEYOND else known)
+    assert (name in BEYOND) == (known is not OPS[name].grad)
 
 
 def described() -> list[tuple[str, str]]:

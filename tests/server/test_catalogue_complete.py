@@ -25,8 +25,8 @@ from support.samples import SAMPLES, arrays
 # Rows without samples: MXNet has no such op, or its answers depend on a seed.
 # Of LeakyReLU only one kind of many draws. test_random.py has the others.
 RANDOM = {name for name in OPS if OPS[name].random} - {"LeakyReLU"}
-# Rules that no smooth sample reaches: of losses, and of an op that takes float32 only.
-NOT_SMOOTH = {"make_loss", "MakeLoss", "Crop"}
+# Rules that no smooth sample reaches: test_gradient_orders.py has them.
+LOSSES = {"make_loss", "MakeLoss"}
 
 
 def test_every_row_has_a_kernel() -> None:
@@ -63,13 +63,13 @@ def passed() -> Iterator[Counter[str]]:
         for op, row in OPS.items():
             if row.grad is Grad.RULES:
                 for name, sample in smooth_samples(op).items():
-                    Derivatives(runner, op, sample, name).second()
+                    Derivatives(runner, op, sample, name).derivative(2)
         yield counted
 
 
 def test_rules_are_written_in_ops_that_have_been_run(passed: Counter[str]) -> None:
     with_rules = {op for op, row in OPS.items() if row.grad is Grad.RULES}
-    assert with_rules - set(passed) == (RANDOM & with_rules) | NOT_SMOOTH
+    assert with_rules - set(passed) == LOSSES
 
 
 @pytest.fixture

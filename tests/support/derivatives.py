@@ -12,14 +12,22 @@ from remx_server.value import Value
 from .runner import Array, Runner
 from .samples import SAMPLES
 from .samples_base import FLOATS, Sample
-from .samples_rules import RULE_OPS
+from .samples_smooth import SMOOTH
 
 STEP = 1e-5
 """Of the central differences: their error is its square, and rounding adds about 1e-11."""
 
+LINEAR_SINGLE = {"Crop"}
+"""Ops that take float32 only. They are linear, so that a difference need not be small to be exact."""
+
 
 class Derivatives:
     """A sample in float64, and its derivatives along random directions.
+
+    The function of order 0 is the outputs, weighted with the head gradients and summed up; that of each
+    further order is the gradient of the one before, weighted with random numbers and summed up. A gradient of
+    order 1 is one of the op's own variables; beyond, the head gradients are variables too, and every pair of
+    them meets in the mixed derivatives.
 
     Parameters
     ----------
@@ -28,6 +36,8 @@ class Derivatives:
     sample : Sample
     name : str
         Names the sample, and with it the random numbers.
+    shared : bool
+        Whether one variable is all the inputs that can be variables.
 
     Attributes
     ----------
@@ -35,82 +45,104 @@ class Derivatives:
         The variables, followed by one head gradient for each output.
     """
 
-    def __init__(self, runner: Runner, op: str, sample: Sample, name: str) -> None:
+    def __init__(self, runner: Runner, op: str, sample: Sample, name: str, shared: bool = False) -> None:
         self.random = np.random.RandomState(crc32(name.encode()))
         self.runner = runner
         self.op = op
+        single = op in LINEAR_SINGLE
+        self.step = 0.25 if single else STEP
         self.attrs = {
             name: "float64" if name in ("dtype", "out_dtype") and value in FLOATS else value
             for name, value in sample.attrs.items()
         }
         made = [given.make(self.random) for given in sample.inputs]
-        self.inputs = [array.astype(np.float64) if array.dtype.kind == "f" else array for array in made]
-        self.positions = [k for k, given in enumerate(sample.inputs) if given.differentiable]
-        outputs = runner.call(op, self.inputs, self.attrs)
-        self.points = [self.inputs[position] for position in self.positions]
-        self.points += [self.direction(output) for output in outputs]
+        wide = np.float32 if single else np.float64
+        self.inputs = [array.astype(wide) if array.dtype.kind == "f" else array for array in made]
+        positions = [k for k, given in enumerate(sample.inputs) if given.differentiable]
+        # For each variable, the inputs that it is.
+        self.places = [positions] if shared else [[position] for position in positions]
+        self.count = len(self.places)
+        self.points = [self.inputs[positions[0]] for positions in self.places]
+        outputs = self.outputs([runner.value(point) for point in self.points])
+        self.points += [self.direction(runner.host(output)) for output in outputs]
 
     def direction(self, like: Array) -> Array:
         """A random array of the shape and dtype of another, of length about one in each element."""
         return np.asarray(self.random.uniform(-1, 1, like.shape)).astype(like.dtype)
 
-    def directions(self) -> list[Array]:
-        """A random direction for each of the points."""
-        return [self.direction(point) for point in self.points]
+    def directions(self, count: int | None = None) -> list[Array]:
+        """A random direction for each of the first points."""
+        return [self.direction(point) for point in self.points[:count]]
 
     def outputs(self, variables: Sequence[Value]) -> list[Value]:
-        """The op's outputs as a function of its variables."""
+        """The op's outputs as a function of its variables; always with the same random numbers."""
         inputs = [self.runner.value(array) for array in self.inputs]
-        for position, variable in zip(self.positions, variables, strict=True):
-            inputs[position] = variable
+        for positions, variable in zip(self.places, variables, strict=True):
+            for position in positions:
+                inputs[position] = variable
+        self.runner.random.seed(0)
         return self.runner.apply(self.op, inputs, self.attrs)
 
     def value(self, points: Sequence[Array]) -> float:
-        """The outputs, weighted with the heads and summed up."""
-        count = len(self.positions)
-        outputs = self.outputs([self.runner.value(point) for point in points[:count]])
-        return _inner([self.runner.host(output) for output in outputs], points[count:])
+        """The function of order 0."""
+        outputs = self.outputs([self.runner.value(point) for point in points[: self.count]])
+        return _inner([self.runner.host(output) for output in outputs], points[self.count :])
 
-    def gradients(self, points: Sequence[Array], create_graph: bool = False) -> list[list[Value]]:
-        """The points as variables, and the gradients of ``value`` with respect to the op's own."""
-        count = len(self.positions)
+    def gradients(self, points: Sequence[Array], weights: Sequence[Sequence[Array]]) -> list[Array]:
+        """The gradients of the function whose order is the number of the weights."""
         given = [self.runner.variable(point) for point in points]
-        outputs = self.outputs(given[:count])
-        made = self.runner.gradients(outputs, given[count:], given[:count], create_graph=create_graph)
-        return [given, made]
+        heads, along = self.outputs(given[: self.count]), given[self.count :]
+        wanted = given[: self.count]
+        for passed in range(len(weights) + 1):
+            last = passed == len(weights)
+            made = self.runner.gradients(heads, along, wanted, create_graph=not last)
+            if last:
+                return [self.runner.host(value) for value in made]
+            tracked = [
+                (value, weight)
+                for value, weight in zip(made, weights[passed], strict=True)
+                if value.producer is not None
+            ]
+            # A function need not depend on each variable: as a head with a gradient of zero each is reached.
+            zeros = [np.zeros_like(point) for point in points]
+            heads = [*(value for value, _ in tracked), *given]
+            along = [*(weight for _, weight in tracked), *zeros]
+            wanted = given
+        raise AssertionError("the last pass returns")
 
-    def weighted(self, points: Sequence[Array], weights: Sequence[Array]) -> float:
-        """The gradients, weighted and summed up."""
-        return _inner([self.runner.host(value) for value in self.gradients(points)[1]], weights)
+    def derivative(self, order: int) -> tuple[float, float]:
+        """The derivative of the function of order ``order - 1`` along a direction: by rules and differences.
 
-    def first(self) -> tuple[float, float]:
-        """The derivative of ``value`` along a random direction: by rules and by differences."""
-        count = len(self.positions)
-        along = self.directions()[:count]
-        by_rules = self.weighted(self.points, along)
-        still = [np.zeros_like(point) for point in self.points[count:]]
-        return by_rules, self.difference(self.value, [*along, *still])
+        Parameters
+        ----------
+        order : int
+            At least 1.
 
-    def second(self) -> tuple[float, float]:
-        """The derivative of ``weighted`` along a random direction: by rules and by differences."""
-        weights = self.directions()[: len(self.positions)]
+        Returns
+        -------
+        tuple of float
+        """
+        weights = [self.directions(self.count if n == 0 else None) for n in range(order - 1)]
+        if order == 1:
+            along = self.directions(self.count)
+            still = [np.zeros_like(point) for point in self.points[self.count :]]
+            by_rules = _inner(self.gradients(self.points, ()), along)
+            return by_rules, self.difference(self.value, [*along, *still])
         along = self.directions()
-        given, made = self.gradients(self.points, create_graph=True)
-        tracked = [(value, weight) for value, weight in zip(made, weights, strict=True) if value.producer]
-        heads = [value for value, _ in tracked]
-        # The gradients are left at the variables, since the first ones need not depend on each of them.
-        self.runner.backward(heads, [weight for _, weight in tracked])
-        leaves: list[Any] = [value.producer for value in given]
-        by_rules = _inner([self.runner.host(leaf.gradient) for leaf in leaves], along)
-        return by_rules, self.difference(lambda points: self.weighted(points, weights), along)
+        by_rules = _inner(self.gradients(self.points, weights), along)
+
+        def before(points: Sequence[Array]) -> float:
+            return _inner(self.gradients(points, weights[:-1]), weights[-1])
+
+        return by_rules, self.difference(before, along)
 
     def difference(self, function: Any, along: Sequence[Array]) -> float:
         """The central difference of a function of the points along a direction."""
-        ahead = [
-            point + (STEP * way).astype(way.dtype) for point, way in zip(self.points, along, strict=True)
-        ]
-        back = [point - (STEP * way).astype(way.dtype) for point, way in zip(self.points, along, strict=True)]
-        return float((function(ahead) - function(back)) / (2 * STEP))
+        ahead, back = (
+            [point + (step * way).astype(way.dtype) for point, way in zip(self.points, along, strict=True)]
+            for step in (self.step, -self.step)
+        )
+        return float((function(ahead) - function(back)) / (2 * self.step))
 
 
 def _inner(values: Sequence[Array], weights: Sequence[Array]) -> float:
@@ -121,7 +153,7 @@ def _inner(values: Sequence[Array], weights: Sequence[Array]) -> float:
 def smooth_samples(op: str) -> dict[str, Sample]:
     """By name, the smooth samples of an op that differ in more than their dtypes: all run in float64."""
     chosen: dict[str, tuple[str, Sample]] = {}
-    for index, sample in enumerate((*SAMPLES.get(op, ()), *RULE_OPS.get(op, ()))):
+    for index, sample in enumerate((*SAMPLES.get(op, ()), *SMOOTH.get(op, ()))):
         if sample.smooth:
             form = repr(([given.shape for given in sample.inputs], sample.attrs))
             chosen.setdefault(form, (f"{op}/{index}", sample))

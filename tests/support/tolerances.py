@@ -38,6 +38,7 @@ OVERRIDES = {
     ("erfinv", "float64"): _CONSTANTS,
     ("gamma", "float64"): _CONSTANTS,
     ("gammaln", "float64"): _CONSTANTS,
+    ("L2Normalization", "float64"): _CONSTANTS,
     ("hard_sigmoid", "float64"): _CONSTANTS,
     ("radians", "float64"): _CONSTANTS,
     # MXNet's vectorized exponential: a probability that is exactly 1 comes out as 1 - 3e-6.

@@ -118,7 +118,7 @@ def _(g, data, gamma, out1, act_type, slope):
 @leaky_relu.vjp("gamma")
 def _(g, data, gamma_spec):
     shape = slopes_shape(gamma_spec.shape, data.spec.shape)
-    below = KERNELS["_sum_to"]((g - gate(g, data)) * data, shape=shape)
+    below = KERNELS["_sum_to"](g * KERNELS["_minimum_scalar"](data, scalar=0.0), shape=shape)
     return KERNELS["_reshape"](below, shape=gamma_spec.shape)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import log
+
 from remx_contract.catalogue.binary import PAIRS
 from remx_contract.dtypes import float16, float32
 
 from ..numeric import divide_whole, hypot_whole, modulo, power_whole, total
 from ..registry import KERNELS, Kernel, kernel, ufunc_kernel
+from ..value import Value
 
 # Function -> the ufunc that is all of it, and what computes with whole numbers instead where they differ.
 _ARITHMETIC = {
@@ -64,14 +67,42 @@ def _div_rules(made: Kernel) -> None:
     made.vjp("rhs")(lambda g, lhs, rhs: -(g * lhs / (rhs * rhs)))
 
 
+def of_mod(gradient: Value) -> Value:
+    """A gradient of mod, which is zero for whole numbers, as in MXNet."""
+    return gradient if gradient.spec.dtype.kind == "f" else KERNELS["zeros_like"](gradient)
+
+
 def _mod_rules(made: Kernel) -> None:
-    made.vjp("lhs")(lambda g: g)
-    made.vjp("rhs")(lambda g, lhs, rhs: -(g * KERNELS["floor"](lhs / rhs)))
+    made.vjp("lhs")(lambda g: of_mod(g))
+    made.vjp("rhs")(lambda g, lhs, rhs: of_mod(-(g * KERNELS["floor"](lhs / rhs))))
+
+
+def times_log(power: Value, base: Value | float) -> Value:
+    """``power * log(base)``; rounded only when it is done, where the power is whole."""
+    wide = power if power.spec.dtype.kind == "f" else KERNELS["Cast"](power, dtype="float64")
+    if isinstance(base, Value):
+        made = wide * KERNELS["log"](KERNELS["Cast"](base, dtype="float64") if wide is not power else base)
+    else:
+        made = wide * _log(base)
+    return made if wide is power else KERNELS["Cast"](made, dtype=power.spec.dtype)
+
+
+def _log(number: float) -> float:
+    """The logarithm as C gives it: nan below zero, -inf at zero."""
+    if number > 0:
+        return log(number)
+    return float("-inf") if number == 0 else float("nan")
+
+
+def _not_both_zero(base: Value, exponent: Value) -> Value:
+    """1, or 0 where base and exponent are 0: the slope there is 0 * 0**0, while 0 * 0**-1 is no number."""
+    made: Value = KERNELS["broadcast_logical_or"](base, exponent)
+    return made
 
 
 def _power_rules(made: Kernel) -> None:
-    made.vjp("lhs")(lambda g, lhs, rhs: g * rhs * lhs ** (rhs - 1))
-    made.vjp("rhs")(lambda g, lhs, out: g * out * KERNELS["log"](lhs))
+    made.vjp("lhs")(lambda g, lhs, rhs: g * rhs * lhs ** (rhs - _not_both_zero(lhs, rhs)))
+    made.vjp("rhs")(lambda g, lhs, out: g * times_log(out, lhs))
 
 
 def _maximum_rules(made: Kernel) -> None:
@@ -85,8 +116,9 @@ def _minimum_rules(made: Kernel) -> None:
 
 
 def _hypot_rules(made: Kernel) -> None:
-    made.vjp("lhs")(lambda g, lhs, out: g * lhs / out)
-    made.vjp("rhs")(lambda g, rhs, out: g * rhs / out)
+    # The result is computed again, so that the two sides are all that is kept.
+    made.vjp("lhs")(lambda g, lhs, rhs: g * lhs / KERNELS["broadcast_hypot"](lhs, rhs))
+    made.vjp("rhs")(lambda g, lhs, rhs: g * rhs / KERNELS["broadcast_hypot"](lhs, rhs))
 
 
 _RULES = {

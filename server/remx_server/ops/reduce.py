@@ -115,9 +115,43 @@ def prod_(xp, data, axis, exclude, out_specs):
 
 
 @prod_.vjp("data")
-def _(g, data, out, axis, exclude):
-    axes = reduced_axes(axis, len(data.spec.shape), exclude)
-    return _spread(g * out, data.spec, axes) / data
+def _(g, data, axis, exclude):
+    return _times_the_others(g, data, reduced_axes(axis, len(data.spec.shape), exclude))
+
+
+def _times_the_others(g, data, axes):
+    """The gradient of a product along axes: for each element, ``g`` times the product of the others.
+
+    Halves are multiplied with each other until one column is left; on the way back each half gets what
+    arrives times the other half. Nothing is divided, so that zeros are right at every order.
+    """
+    shape = data.spec.shape
+    if not data.spec.size:
+        return KERNELS["zeros_like"](data)
+    order = (*(axis for axis in range(len(shape)) if axis not in axes), *axes)
+    count = _count(shape, axes)
+    rows = data.spec.size // count
+    level = KERNELS["_reshape"](KERNELS["transpose"](data, axes=order), shape=(rows, count))
+    halves = []
+    while count > 1:
+        half = count // 2
+        left, right = _columns(level, 0, half), _columns(level, half, 2 * half)
+        rest = [_columns(level, count - 1, count)] if count % 2 else []
+        halves.append((left, right))
+        level = KERNELS["Concat"](left * right, *rest, dim=1) if rest else left * right
+        count = half + len(rest)
+    gradient = KERNELS["_reshape"](g, shape=(rows, 1))
+    for left, right in reversed(halves):
+        half, width = left.spec.shape[1], gradient.spec.shape[1]
+        pairs = _columns(gradient, 0, half) if width > half else gradient
+        rest = [_columns(gradient, half, width)] if width > half else []
+        gradient = KERNELS["Concat"](pairs * right, pairs * left, *rest, dim=1)
+    gradient = KERNELS["_reshape"](gradient, shape=tuple(shape[axis] for axis in order))
+    return KERNELS["transpose"](gradient, axes=tuple(order.index(axis) for axis in range(len(shape))))
+
+
+def _columns(matrix, first, last):
+    return KERNELS["slice_axis"](matrix, axis=1, begin=first, end=last)
 
 
 def _without_nans(xp, data, instead):
@@ -144,12 +178,12 @@ def nanprod(xp, data, axis, exclude, out_specs):
 
 
 @nanprod.vjp("data")
-def _(g, data, out, axis, exclude):
+def _(g, data, axis, exclude):
     present = KERNELS["_equal"](data, data)
-    # The NaNs are replaced before the division, since zero times NaN would not take them out of it.
-    divisor = KERNELS["where"](present, data, KERNELS["ones_like"](data))
-    axes = reduced_axes(axis, len(data.spec.shape), exclude)
-    return _spread(g * out, data.spec, axes) / divisor * present
+    # Chosen, not multiplied: zero times NaN would not take it out.
+    factors = KERNELS["where"](present, data, KERNELS["ones_like"](data))
+    gradient = _times_the_others(g, factors, reduced_axes(axis, len(data.spec.shape), exclude))
+    return KERNELS["where"](present, gradient, KERNELS["zeros_like"](data))
 
 
 # Extrema.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from math import log
-
 from ..numeric import divide_whole, hypot_whole, modulo, power_whole
 from ..registry import KERNELS, Kernel, kernel, scalar_cast, scalar_ufunc_kernel
-from .binary import TRUTHS
+from .binary import TRUTHS, of_mod, times_log
 
 plus = scalar_ufunc_kernel("_plus_scalar", "add")
 scatter_plus = scalar_ufunc_kernel("_scatter_plus_scalar", "add")
@@ -47,7 +45,7 @@ def _(g, data, scalar):
 
 @reversed_power.vjp("data")
 def _(g, out, scalar):
-    return g * out * _log(scalar)
+    return g * times_log(out, scalar)
 
 
 @maximum.vjp("data")
@@ -61,15 +59,8 @@ def _(g, data, scalar):
 
 
 @hypot.vjp("data")
-def _(g, data, out):
-    return g * data / out
-
-
-def _log(scalar: float) -> float:
-    """The logarithm as C gives it: nan below zero, -inf at zero."""
-    if scalar > 0:
-        return log(scalar)
-    return float("-inf") if scalar == 0 else float("nan")
+def _(g, data, scalar):
+    return g * data / hypot(data, scalar=scalar)
 
 
 def _widened(data, dtype):
@@ -91,6 +82,11 @@ def power(xp, data, scalar, out_specs):
 
 @power.vjp("data")
 def _(g, data, scalar):
+    # Where the slope is constant nothing must be computed from zero to a negative power.
+    if scalar == 0:
+        return KERNELS["zeros_like"](g)
+    if scalar == 1:
+        return g
     if scalar == 2:
         return g * (data * 2)
     return g * (data ** (scalar - 1) * scalar)
@@ -104,7 +100,7 @@ def mod(xp, data, scalar, out_specs):
 
 @mod.vjp("data")
 def _(g):
-    return g
+    return of_mod(g)
 
 
 @kernel(op="_rmod_scalar")
@@ -115,7 +111,7 @@ def reversed_mod(xp, data, scalar, out_specs):
 
 @reversed_mod.vjp("data")
 def _(g, data, scalar):
-    return -(g * KERNELS["floor"](reversed_divided(data, scalar=scalar)))
+    return of_mod(-(g * KERNELS["floor"](reversed_divided(data, scalar=scalar))))
 
 
 def _truth_kernel(op: str, ufunc: str) -> Kernel:
