@@ -52,7 +52,7 @@ def cube(mx: ModuleType) -> Any:
 
 
 def soon(mx: ModuleType, holds: Callable[[], bool]) -> bool:
-    """Whether something holds within seconds: what was dropped is told with a later batch's acknowledgement."""
+    """Whether something holds within seconds: what was dropped is told with a later acknowledgement."""
     deadline = time.monotonic() + 10
     while not holds() and time.monotonic() < deadline:
         mx.nd.waitall()
