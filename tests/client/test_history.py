@@ -26,14 +26,31 @@ def test_the_golden_file_is_of_these_snippets() -> None:
     assert set(SNIPPETS) == {*table(EXACT), *table(MEANING)}
 
 
+MXNET_REFUSES = {"no shapes", "no types", "doubles", "summary with shapes", "narrow summary"}
+"""What MXNet raises errors at where too little is known, or where a table has vectors in it."""
+
+CONCAT = "nd.concat(x, y, c, dim=1)"
+FURTHER = {(CONCAT, "shapes of variables"), (CONCAT, "partial shapes")}
+"""What MXNet knows further: a shape of which one length is unknown."""
+
+
 @pytest.mark.parametrize("code", table(EXACT))
 def test_everything_is_what_mxnet_says(mx: ModuleType, code: str) -> None:
     recorded = Recorded(code, mx)
     golden = dict(SNIPPETS[code])
     assert list(recorded.array.shape) == golden.pop("shape")
     got = recorded.facts(mx)
-    for name in got:
-        assert got[name] == golden[name], name
+    assert got.keys() == golden.keys()
+    for name, fact in got.items():
+        wanted = golden[name]
+        if (code, name) in FURTHER:
+            assert fact != wanted
+        elif "error" in fact and "error" in wanted:
+            assert wanted["error"][0] in fact["error"], name
+        elif "error" in wanted:
+            assert name in MXNET_REFUSES
+        else:
+            assert fact == wanted, name
 
 
 @pytest.mark.parametrize("code", table(MEANING))
@@ -48,7 +65,7 @@ def test_the_result_is_what_mxnet_says(mx: ModuleType, code: str) -> None:
 @pytest.mark.parametrize("code", CHECKED)
 def test_json_is_what_mxnet_has_computed(mx: ModuleType, code: str) -> None:
     recorded = Recorded(code, mx)
-    text = recorded.text(recorded.symbol.tojson())
+    text = recorded.text(recorded.history.tojson())
     assert hashlib.sha256(text.encode()).hexdigest() == CHECKED[code]["sha256"]
 
 

@@ -47,13 +47,14 @@ def entry(code: str) -> dict[str, Any]:
     """A snippet's history and all that it takes to compute it."""
     recorded = Recorded(code, mx)
     arguments = {}
-    for name in recorded.symbol.list_arguments():
-        host = CONSTANTS[name] if name in CONSTANTS else recorded.known[name].asnumpy()
-        arguments[recorded.text(name)] = (host.dtype.name, host.tolist())
+    for name in recorded.history.list_arguments():
+        short = recorded.text(name)
+        host = CONSTANTS[name] if name in CONSTANTS else recorded.known[short].asnumpy()
+        arguments[short] = (host.dtype.name, host.tolist())
     result = recorded.array.asnumpy()
     return {
         "code": code,
-        "json": recorded.text(recorded.symbol.tojson()),
+        "json": recorded.symbol.tojson(),
         "arguments": arguments,
         "dtype": result.dtype.name,
         "result": result.tolist(),

@@ -42,6 +42,8 @@ cube.attach_grad()
 
 EXACT = """
 x * 2 + 1
+nd.clip(x, -0.5, 1e-2)
+x[::1]
 z = nd.zeros((2, 3)); nd.exp(x, out=z); z + 1
 2 - x / 3 + 2 ** x - x ** 2
 -x + abs(x)
@@ -72,6 +74,7 @@ nd.concat(x, y, dim=0)
 nd.concat(x, y, c, dim=1)
 nd.stack(x, y, axis=1)
 nd.add_n(x, y, x)
+nd.concat(x, y, x, y, x, y, x, y, x, y, x, dim=0)
 nd.split(x, num_outputs=3, axis=1)[1]
 a, d, e = nd.split(x, 3, axis=1); a + e
 nd.split(x, 3, axis=1, squeeze_axis=True)[0] * 2
@@ -118,7 +121,6 @@ k = nd.array([1, 2, 1]); nd.SequenceMask(cube, k, use_sequence_length=True, valu
 nd.Dropout(x, p=0.3)
 k = nd.arange(3); x * k
 z = nd.exp(x); (z * 2).detach() * z
-z = x * 2; z.attach_grad(); z * 3
 z = x * 2; z2 = z + 1; z3 = z2 * z; z3.sum() + z.sum() + z2.max()
 x
 c * 1; (x * c); c
@@ -127,11 +129,10 @@ c * 1; (x * c); c
 
 MEANING = """
 x.clip(0, 1)
-nd.clip(x, -0.5, 1e-2)
-x[::1]
 x[0, 1]
 x[1, 1:2]
 x[None]
+z = x * 2; z.attach_grad(); z * 3
 x.copy() * 2
 x[0:1, None, 1]
 cube[1, 1]
@@ -146,10 +147,10 @@ cube[i, 1:3]
 cube[i, 1, j]
 cube[1, i, 1:3]
 k = nd.array([[0, 1], [1, 2]]); cube[:, k]
-cube[None, i, None]
+cube[i, None, 1]
 x.astype('float64').astype('float32')
 z = nd.zeros((2, 3)); z[:] = x * 2; z + 1
-k = c.sum(); x * c + k
+s = x * c; k = c.sum(); s + k
 x.broadcast_to((2, 3)) * 2
 """
 """Snippets whose symbols mean the same."""
@@ -211,10 +212,12 @@ class Recorded:
     ----------
     array : NDArray
         What it gives.
-    symbol : Symbol
+    history : Symbol
         That array's history.
+    symbol : Symbol
+        The same, read from JSON in which names are counted from the snippet's start.
     known : dict of str to NDArray
-        The arrays of the prelude and the snippet, by the names that the history has for them.
+        The arrays of the prelude and the snippet that are arguments of the symbol.
     """
 
     def __init__(self, code: str, mx: Any) -> None:
@@ -226,49 +229,41 @@ class Recorded:
         with mx.autograd.record():
             exec(compile(ast.Module(body, []), "<snippet>", "exec"), names)
             self.array = eval(compile(ast.Expression(last.value), "<snippet>", "eval"), names)
-        self.symbol = mx.autograd.get_symbol(self.array)
+        self.history = mx.autograd.get_symbol(self.array)
         self._nodes = int(names["base"].name[len("node_") :]) + 1
         self._variables = int(names["base"].list_arguments()[0][len("var") :]) + 1
+        self.symbol = mx.sym.load_json(self.text(self.history.tojson()))
+        arguments = self.symbol.list_arguments()
         self.known = {}
         for value in names.values():
             if isinstance(value, mx.nd.NDArray):
                 with contextlib.suppress(mx.MXNetError):
-                    self.known[mx.autograd.get_symbol(value).name] = value
+                    name = self.text(mx.autograd.get_symbol(value).name)
+                    if name in arguments:
+                        self.known[name] = value
 
     def text(self, text: str) -> str:
         """A text with the names counted from the snippet's start."""
         text = re.sub(r"\bnode_(\d+)", lambda found: f"node_{int(found[1]) - self._nodes}", text)
         return re.sub(r"\b(var|null)(\d+)", lambda found: f"{found[1]}{int(found[2]) - self._variables}", text)
 
-    def plain(self, value: Any) -> Any:
-        """A value as JSON has it, its names counted from the snippet's start."""
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, type):
-            return np.dtype(value).name
-        if isinstance(value, dict):
-            return {self.text(str(key)): self.plain(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self.plain(item) for item in value]
-        return value if value is None or isinstance(value, (bool, int, float)) else self.text(repr(value))
-
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of the history's arguments, as far as they are known."""
-        names = self.symbol.list_arguments()
-        return {name: array.shape for name, array in self.known.items() if name in names}
-
-    @property
-    def dtypes(self) -> dict[str, str]:
-        """The dtypes of the history's arguments, as far as they are known."""
-        return {name: np.dtype(self.known[name].dtype).name for name in self.shapes}
+        """The shapes of the arguments, as far as they are known."""
+        return {name: array.shape for name, array in self.known.items()}
 
     def facts(self, mx: Any) -> dict[str, Any]:
-        """All that the symbol tells."""
-        symbol = self.symbol
-        some = {name: shape for name, shape in self.shapes.items() if name.startswith("var")}
+        """All that the symbol tells, and what went wrong where it does not tell."""
+        symbol, shapes = self.symbol, self.shapes
+        some = {name: shape for name, shape in shapes.items() if name.startswith("var")}
+        dtypes = {name: np.dtype(array.dtype).name for name, array in self.known.items()}
+        show, plot = mx.viz.print_summary, mx.viz.plot_network
         asked = {
+            "history": lambda: self.text(self.history.tojson()),
+            "history's internals": lambda: self.text(str(self.history.get_internals().list_outputs())),
+            "history's debug": lambda: self.text(self.history.debug_str()),
             "json": symbol.tojson,
+            "name": lambda: [symbol.name, repr(symbol), len(symbol)],
             "arguments": symbol.list_arguments,
             "outputs": symbol.list_outputs,
             "states": symbol.list_auxiliary_states,
@@ -279,44 +274,57 @@ class Recorded:
             "internals": symbol.get_internals,
             "internal outputs": lambda: symbol.get_internals().list_outputs(),
             "debug": symbol.debug_str,
-            "shapes": lambda: symbol.infer_shape(**self.shapes),
+            "shapes": lambda: symbol.infer_shape(**shapes),
             "shapes of variables": lambda: symbol.infer_shape(**some),
             "partial shapes": lambda: symbol.infer_shape_partial(**some),
             "no shapes": symbol.infer_shape,
-            "internal shapes": lambda: symbol.get_internals().infer_shape(**self.shapes),
-            "types": lambda: symbol.infer_type(**self.dtypes),
+            "internal shapes": lambda: symbol.get_internals().infer_shape(**shapes),
+            "types": lambda: symbol.infer_type(**dtypes),
             "no types": symbol.infer_type,
             "doubles": lambda: symbol.infer_type(**{name: "float64" for name in some}),
-            "summary": lambda: printed(mx.viz.print_summary, symbol),
-            "summary with shapes": lambda: printed(mx.viz.print_summary, symbol, shape=self.shapes),
-            "narrow summary": lambda: printed(
-                mx.viz.print_summary, symbol, shape=self.shapes, line_length=60, positions=[20, 30, 40, 60]
-            ),
-            "plot": lambda: drawn(mx.viz.plot_network, symbol),
+            "summary": lambda: printed(show, symbol),
+            "summary with shapes": lambda: printed(show, symbol, shape=shapes),
+            "narrow summary": lambda: printed(show, symbol, shape=shapes, line_length=60, positions=[20, 30, 40, 60]),
+            "plot": lambda: drawn(plot, symbol),
             "plot with facts": lambda: drawn(
-                mx.viz.plot_network,
+                plot,
                 symbol,
                 title="network",
                 save_format="svg",
-                shape=self.shapes,
-                dtype=self.dtypes,
+                shape=shapes,
+                dtype=dtypes,
                 node_attrs={"fixedsize": "false"},
             ),
         }
-        return {name: self._answer(ask) for name, ask in asked.items()}
-
-    def _answer(self, ask: Any) -> Any:
-        with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("always")
-            try:
-                answer = self.plain(ask())
-            except Exception as error:  # An error is an answer, too.
-                return {"error": [cls.__name__ for cls in type(error).__mro__ if cls in KNOWN or "MXNet" in str(cls)][0]}
-        told = [self.text(str(one.message)) for one in caught if issubclass(one.category, (UserWarning, RuntimeWarning))]
-        return {"answer": answer, "warnings": told} if told else {"answer": answer}
+        return {name: _answer(ask) for name, ask in asked.items()}
 
 
-KNOWN = (ValueError, TypeError, KeyError, IndexError, AttributeError, ImportError)
+KNOWN = ("MXNetError", "ValueError", "TypeError", "KeyError", "IndexError", "AttributeError", "ImportError")
+
+
+def _answer(ask: Any) -> dict[str, Any]:
+    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("always")
+        try:
+            answer = _plain(ask())
+        except Exception as error:  # An error is an answer, too.
+            names = [cls.__name__ for cls in type(error).__mro__]
+            return {"error": [name for name in names if name in KNOWN]}
+    told = [str(one.message) for one in caught if issubclass(one.category, (UserWarning, RuntimeWarning))]
+    return {"answer": answer, "warnings": told} if told else {"answer": answer}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, type):
+        return np.dtype(value).name
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return repr(value)
 
 
 def printed(function: Any, *args: Any, **options: Any) -> str:

@@ -137,14 +137,16 @@ def _fill(ins: Known[T], outs: Known[T]) -> None:
 
 def _dense(ins: Known[Shape], attrs: Attrs) -> None:
     data = ins[0]
-    if data and ins[1] is None:
+    if not data:
+        return
+    if ins[1] is None:
         ins[1] = (attrs.num_hidden, prod(data[1:]) if attrs.flatten else data[-1])
     if len(ins) > 2 and ins[2] is None:
         ins[2] = (attrs.num_hidden,)
 
 
 def _embedding(ins: Known[Shape], attrs: Attrs) -> None:
-    if ins[1] is None:
+    if ins[0] is not None and ins[1] is None:
         ins[1] = (attrs.input_dim, attrs.output_dim)
 
 
@@ -154,10 +156,28 @@ def _slopes(ins: Known[Shape], attrs: Attrs) -> None:
         ins[1] = (data[1],)
 
 
+def _picks(ins: Known[Shape], attrs: Attrs) -> None:
+    data = ins[0]
+    if ins[1] is None and data and attrs.axis is not None and len(data) > 1:
+        axis = attrs.axis % len(data)
+        middle = (1,) if attrs.keepdims else ()
+        ins[1] = (*data[:axis], *middle, *data[axis + 1 :])
+
+
+def _sequence_lengths(ins: Known[Shape], attrs: Attrs) -> None:
+    data = ins[0]
+    if len(ins) > 1 and ins[1] is None and data is not None and len(data) > 1:
+        ins[1] = (data[1 - attrs.get("axis", 0)],)
+
+
 _PARAMETERS: Final[dict[str, Callable[[Known[Shape], Attrs], None]]] = {
     "Embedding": _embedding,
     "FullyConnected": _dense,
     "LeakyReLU": _slopes,
+    "SequenceLast": _sequence_lengths,
+    "SequenceMask": _sequence_lengths,
+    "SequenceReverse": _sequence_lengths,
+    "pick": _picks,
 }
 """Ops whose parameters' shapes follow from their data and attributes."""
 
@@ -184,12 +204,12 @@ def _dtypes_forward(row: Op, known: list[DType], attrs: Attrs) -> Sequence[DType
 
 _ONE_DTYPE: Final[frozenset[Any]] = frozenset({types.same, types.floating, types.with_scalar})
 """The rules of ops whose inputs and outputs all have one dtype."""
+_ASSUMED: Final = frozenset({"Embedding", "SequenceLast", "SequenceMask", "SequenceReverse"})
+"""Ops that take any dtype for numbers beside the data; MXNet assumes the data's."""
 
 
 def _dtypes_backward(row: Op, ins: Known[DType], outs: Known[DType], attrs: Attrs) -> None:
-    if row.dtype in _ONE_DTYPE:
-        _fill(ins, outs)
-    elif row.name == "Embedding":
+    if row.dtype in _ONE_DTYPE or row.name in _ASSUMED:
         _fill(ins, outs)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from remx_contract.errors import FileFormatError, NotTranslatableError
@@ -13,6 +13,8 @@ from ._graph import Entry, Node, walk
 
 VERSION: Final = 10901
 """What MXNet 1.9.1 calls itself."""
+_SHORT: Final = 10
+"""Items of an array that stands in one line."""
 
 
 def write(heads: Sequence[Entry]) -> str:
@@ -30,18 +32,27 @@ def write(heads: Sequence[Entry]) -> str:
     for node in order:
         ends.append(ends[-1] + node.outputs)
     arguments = [place for place, node in enumerate(order) if node.variable]
+    top = "\n  "
     fields = (
         '"nodes": [\n    ' + ", \n    ".join(parts) + "\n  ]",
-        f'"arg_nodes": {json.dumps(arguments)}',
-        f'"node_row_ptr": {json.dumps(ends)}',
-        f'"heads": {_entries(heads, places)}',
+        f'"arg_nodes": {_array(map(str, arguments), top)}',
+        f'"node_row_ptr": {_array(map(str, ends), top)}',
+        f'"heads": {_entries(heads, places, top)}',
         f'"attrs": {{"mxnet_version": ["int", {VERSION}]}}',
     )
     return "{\n  " + ", \n  ".join(fields) + "\n}"
 
 
-def _entries(entries: Sequence[Entry], places: Mapping[int, int]) -> str:
-    return json.dumps([[places[id(entry.node)], entry.index, entry.version] for entry in entries])
+def _entries(entries: Sequence[Entry], places: Mapping[int, int], line: str) -> str:
+    return _array([f"[{places[id(one.node)]}, {one.index}, {one.version}]" for one in entries], line)
+
+
+def _array(items: Iterable[str], line: str) -> str:
+    """An array, of which a long one has a line for each item; ``line`` starts one at the depth of its field."""
+    items = list(items)
+    if len(items) <= _SHORT:
+        return f"[{', '.join(items)}]"
+    return f"[{line}  " + f", {line}  ".join(items) + f"{line}]"
 
 
 def _node(node: Node, places: Mapping[int, int]) -> str:
@@ -54,7 +65,8 @@ def _node(node: Node, places: Mapping[int, int]) -> str:
             fields.append(f'"attrs": {{{items[0]}}}')
         else:
             fields.append('"attrs": {\n        ' + ", \n        ".join(items) + "\n      }")
-    fields.append(f'"inputs": {_entries(node.inputs, places)}')
+    inputs = _entries(node.inputs, places, "\n      ")
+    fields.append(f'"inputs": {inputs}')
     return "{\n      " + ", \n      ".join(fields) + "\n    }"
 
 

@@ -53,8 +53,15 @@ class Symbol:
 
     @property
     def name(self) -> str | None:
-        """The name of its node; None for a group."""
-        return self._outputs[0].node.name if len(self._outputs) == 1 else None
+        """The name of its node; None for a group of outputs of several nodes."""
+        node = self._node
+        return None if node is None else node.name
+
+    @property
+    def _node(self) -> Node | None:
+        """The node, where all outputs are of the same."""
+        node = self._outputs[0].node
+        return node if all(entry.node is node for entry in self._outputs) else None
 
     @property
     def num_outputs(self) -> int:
@@ -65,7 +72,7 @@ class Symbol:
         return len(self._outputs)
 
     def __repr__(self) -> str:
-        if len(self._outputs) == 1:
+        if self.name is not None:
             return f"<Symbol {self.name}>"
         return f"<Symbol group [{', '.join(entry.node.name for entry in self._outputs)}]>"
 
@@ -142,7 +149,8 @@ class Symbol:
         return dict(self._own_attrs())
 
     def _own_attrs(self) -> Mapping[str, str]:
-        return self._outputs[0].node.attrs if len(self._outputs) == 1 else {}
+        node = self._node
+        return {} if node is None else node.attrs
 
     def attr_dict(self) -> dict[str, dict[str, str]]:
         """The attributes of all nodes that have any, by the nodes' names."""
