@@ -154,7 +154,7 @@ class Commands:
         session = self._session
         reply = stream_pb2.Reply(request=message.request)
         try:
-            value = _healthy(session.value(message.handle))
+            value = healthy(session.value(message.handle))
             reply.graph.CopyFrom(history.graph_of(value, session.limits.history_nodes))
         except Exception as error:
             _tell_failure(reply, error, "get_symbol")

@@ -102,6 +102,26 @@ def test_get_symbol_refuses_what_has_no_history(mx: ModuleType) -> None:
         mx.autograd.get_symbol(failed)
 
 
+def test_functions_are_nodes(mx: ModuleType) -> None:
+    class Both(mx.autograd.Function):  # type: ignore[misc, name-defined]
+        def forward(self, a: Any, b: Any) -> Any:
+            return a * b, a + b
+
+        def backward(self, first: Any, second: Any) -> Any:
+            return first, second
+
+    x, c = mx.nd.ones((2,)), mx.nd.ones((2,))
+    x.attach_grad()
+    with mx.autograd.record():
+        y = Both()(x, c)[1] * c
+    made = mx.autograd.get_symbol(y)
+    assert made.list_arguments() == ["var0", "null1"]
+    assert made.get_internals().list_outputs()[2:] == ["node_0_output0", "node_0_output1", "node_1_output"]
+    assert json.loads(made.tojson())["nodes"][2]["op"] == "_CustomFunction"
+    with pytest.raises(UnknownOpError, match="_CustomFunction"):
+        made.infer_shape(var0=(2,))
+
+
 def test_a_chain_of_50_000_ops(mx: ModuleType) -> None:
     x = mx.nd.ones((2,))
     x.attach_grad()
