@@ -247,8 +247,8 @@ def _forget(heads: list[NDArray]) -> None:
 def get_symbol(x: NDArray) -> Symbol:
     """What was recorded to compute an array, as a symbol; waits for the server.
 
-    Variables are called ``var0``, ``var1`` and so on, arrays that were not part of the computation ``null0`` and so
-    on, ops ``node_0`` and so on, as they came in the session.
+    Variables are called ``var0`` and so on, arrays that were not part of the computation ``null1``, ops
+    ``node_0``, with numbers that count up in the session.
 
     Parameters
     ----------

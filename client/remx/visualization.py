@@ -32,7 +32,7 @@ def print_summary(
     ----------
     symbol : Symbol
     shape : mapping of str to tuple of int, optional
-        The shapes of the arguments; without, the table has none and counts no parameters that follow from them.
+        The shapes of the arguments; without, the table has none, nor parameters that follow from them.
     line_length : int
     positions : sequence of float
         Where the columns end, in characters, or as parts of the line.
@@ -45,10 +45,14 @@ def print_summary(
     _check(symbol)
     shapes = {} if shape is None else _inferred(symbol, Symbol.infer_shape, shape, "shape")
     order = _nodes(symbol)
-    ends = [int(line_length * end) for end in positions] if positions[-1] <= 1 else [int(end) for end in positions]
-    # MXNet asks whether a node is one of the first head's three numbers, which are a place, an output and a version.
+    ends = (
+        [int(line_length * end) for end in positions]
+        if positions[-1] <= 1
+        else [int(end) for end in positions]
+    )
+    # MXNet asks whether a node's place is one of the first head's numbers: place, output and version.
     head = symbol._outputs[0]
-    heads = {order.index(head.node), head.index, head.version}
+    heads = {order.index(head.node), head.output, head.version}
     places = {id(node): place for place, node in enumerate(order)}
     print("_" * line_length)
     _print_row(_COLUMNS, ends)
@@ -58,9 +62,7 @@ def print_summary(
         if node.variable and place > 0:
             continue
         before = [
-            entry.node
-            for entry in node.inputs
-            if not entry.node.variable or places[id(entry.node)] in heads
+            entry.node for entry in node.inputs if not entry.node.variable or places[id(entry.node)] in heads
         ]
         made: Shape = () if node.variable and place not in heads else shapes.get(_key(node), ())[1:]
         count = _parameters(node, before, shapes)
@@ -177,7 +179,7 @@ def plot_network(
     node_attrs: Mapping[str, str] | None = None,
     hide_weights: bool = True,
 ) -> Any:
-    """The graph of a symbol as a ``graphviz.Digraph``, for which the Python package graphviz has to be installed.
+    """The graph of a symbol as a ``graphviz.Digraph``, for which the package graphviz has to be installed.
 
     Parameters
     ----------
@@ -261,11 +263,9 @@ def _label(node: Node) -> str:
     return node.name
 
 
-def _edge_label(
-    node: Node, shapes: Mapping[str, Shape] | None, dtypes: Mapping[str, type] | None
-) -> str:
-    """The shape, without the batch axis, and the dtype of what flows along an edge; of an op with several outputs,
-    the last one's."""
+def _edge_label(node: Node, shapes: Mapping[str, Shape] | None, dtypes: Mapping[str, type] | None) -> str:
+    """The shape, without the batch axis, and the dtype of what flows along an edge; of an op with several
+    outputs, the last one's."""
     key = _key(node)
     if not node.variable and "num_outputs" in node.attrs:
         key += str(int(node.attrs["num_outputs"]) - 1)

@@ -294,7 +294,7 @@ def test_what_mxnet_lacks_is_an_error_only_in_json(mx: ModuleType) -> None:
         slope = mx.autograd.grad(mx.nd.gammaln(x), [x], create_graph=True)[0]
         second = mx.autograd.grad(slope, [x], create_graph=True)[0] * x
     made = mx.autograd.get_symbol(second)
-    assert made.infer_shape(**{name: (2,) for name in made.list_arguments()})[1] == [(2,)]
+    assert made.infer_shape(**dict.fromkeys(made.list_arguments(), (2,)))[1] == [(2,)]
     assert "_polygamma" in made.debug_str()
     with pytest.raises(NotTranslatableError, match="_polygamma"):
         made.tojson()

@@ -16,16 +16,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import numpy as np  # noqa: E402
-import remx as mx  # noqa: E402
-from remx import _current  # noqa: E402
-from remx._session import Session  # noqa: E402
-from remx_server import tape  # noqa: E402
-from remx_server.backend import Devices  # noqa: E402
-from remx_server.config import Config  # noqa: E402
-from remx_server.service import Service  # noqa: E402
-from support.histories import EXACT, MEANING, OWN, Recorded, table  # noqa: E402
-from support.inprocess import InProcessTransport  # noqa: E402
+import numpy as np
+import remx as mx
+from remx import _current
+from remx._session import Session
+from remx_server import tape
+from remx_server.backend import Devices
+from remx_server.config import Config
+from remx_server.service import Service
+from support.histories import EXACT, MEANING, OWN, Recorded, table
+from support.inprocess import InProcessTransport
 
 SNIPPETS = [code for code in table(EXACT + MEANING + OWN) if "Dropout" not in code]
 """Those whose results can be computed again."""

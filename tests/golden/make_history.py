@@ -1,4 +1,4 @@
-"""Make history.json.gz: what the histories of recorded computations are in the real MXNet; and check remx's there.
+"""Make history.json.gz: what the histories of recorded computations are in MXNet; and check remx's there.
 
 Run by an interpreter that has MXNet 1.9.1 (CPU) and NumPy 1.23; it needs nothing of remx::
 
@@ -6,9 +6,9 @@ Run by an interpreter that has MXNet 1.9.1 (CPU) and NumPy 1.23; it needs nothin
     python tests/golden/make_history.py --check     # compute again and compare with the file
     python tests/golden/make_history.py --evaluate FILE
 
-The last one takes what ``tests/golden/history_program.py FILE`` has written: remx's JSON of each snippet, the values of
-its arguments and of its result. MXNet loads each, binds it and computes; history_checked.json has the digests of the JSON
-whose results were the same, and how far they were apart.
+The last one takes what ``tests/golden/history_program.py FILE`` has written: remx's JSON of each snippet, the
+values of its arguments and of its result. MXNet loads each, binds it and computes; history_checked.json has
+the digests of the JSON whose results were the same, and how far they were apart.
 """
 
 from __future__ import annotations
@@ -55,12 +55,16 @@ def names() -> set[str]:
 def evaluate(entry: dict[str, Any]) -> float:
     """How far MXNet's result of a symbol is from remx's, relative to the largest number."""
     symbol = mx.sym.load_json(entry["json"])
-    given = {name: mx.nd.array(np.array(value), dtype=dtype) for name, (dtype, value) in entry["arguments"].items()}
+    given = {
+        name: mx.nd.array(np.array(value), dtype=dtype) for name, (dtype, value) in entry["arguments"].items()
+    }
     bound = symbol.bind(mx.cpu(), given)
     result = bound.forward(is_train=False)[0].asnumpy()
     wanted = np.array(entry["result"])
     if result.shape != wanted.shape or result.dtype.name != entry["dtype"]:
-        raise SystemExit(f"{entry['code']}: {result.dtype}{result.shape} instead of {entry['dtype']}{wanted.shape}")
+        raise SystemExit(
+            f"{entry['code']}: {result.dtype}{result.shape} instead of {entry['dtype']}{wanted.shape}"
+        )
     return float(np.abs(result - wanted).max() / max(1e-30, np.abs(wanted).max()))
 
 

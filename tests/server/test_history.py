@@ -87,6 +87,15 @@ def test_numbers_leave_room_for_the_ops_of_a_translation(wire: Wire) -> None:
     assert [node.number for node in history(wire, last).nodes] == [0, 1, 2]
 
 
+def test_arrays_without_elements_are_recorded_as_ever(wire: Wire) -> None:
+    x, _ = wire.variable(np.ones((2, 0, 3)))
+    view = wire.invoke(wire.define("_view", 1, {"shape": (0, 6)}), [x], [0], flags=RECORDING)
+    part = wire.op("_index", view, flags=RECORDING, key=(("slice", None, None, -1), ("int", 1)))
+    product = wire.op("_contract", part, part, flags=RECORDING, count=1)
+    assert wire.read(product).tolist() == 0.0
+    assert [node.number for node in history(wire, product).nodes] == [0, 0, 1, 2]
+
+
 def test_what_has_no_history(wire: Wire) -> None:
     plain = wire.put([1.0])
     with pytest.raises(NotDifferentiableError):
@@ -151,6 +160,8 @@ def test_deep_and_wide_graphs(roomy: Wire) -> None:
 
 
 def test_what_a_command_leaves_out_is_refused(wire: Wire) -> None:
-    wire.command(put=pb.Put(handle=next(wire.numbers), context=CPU, tensor=codec.array_to_message(np.ones(1))))
+    wire.command(
+        put=pb.Put(handle=next(wire.numbers), context=CPU, tensor=codec.array_to_message(np.ones(1)))
+    )
     with pytest.raises(HandleError):
         history(wire, 0)

@@ -1,8 +1,8 @@
 """Recorded computations as snippets, and all that their symbols tell, in a form that JSON can hold.
 
-The real MXNet and remx both run them (see ``tests/golden/make_history.py``). Each snippet runs while recording, with
-the arrays of :data:`PRELUDE`; the value of its last line is the array whose history is looked at. Names are
-counted from the snippet's start. Nothing here imports either.
+The real MXNet and remx both run them (see ``tests/golden/make_history.py``). Each snippet runs while
+recording, with the arrays of :data:`PRELUDE`; the value of its last line is the array whose history is looked
+at. Names are counted from the snippet's start. Nothing here imports either.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ c = nd.array([[1, 2, 3], [4, 5, 6]])
 row = nd.array([[0.5, 0.25, 2]])
 i = nd.array([1, 0, 1])
 j = nd.array([2, 0, 1])
+n = nd.array([2, 1, 2])
 cube = nd.array(np.arange(24).reshape(2, 3, 4) / 16)
 cube.attach_grad()
 """
@@ -188,7 +189,7 @@ autograd.grad(nd.topk(x, k=2, ret_typ='value') ** 2, [x], create_graph=True)[0] 
 autograd.grad(nd.diag(cube, k=1, axis1=1, axis2=2) ** 2, [cube], create_graph=True)[0] * cube
 autograd.grad(nd.diag(cube, k=-1, axis1=0, axis2=1) ** 2, [cube], create_graph=True)[0] * cube
 autograd.grad(nd.SequenceLast(cube) ** 2, [cube], create_graph=True)[0] * cube
-k = i + 1; autograd.grad(nd.SequenceLast(cube, k, use_sequence_length=True) ** 2, [cube], create_graph=True)[0] * cube
+z = nd.SequenceLast(cube, n, True) ** 2; autograd.grad(z, [cube], create_graph=True)[0] * cube
 autograd.grad(nd.max(x, axis=1) ** 2, [x], create_graph=True)[0] * x
 autograd.grad(nd.prod(x, axis=1), [x], create_graph=True)[0] * x
 autograd.grad(nd.concat(x, y, dim=1) ** 2, [x], create_graph=True)[0] * x
@@ -196,8 +197,8 @@ autograd.grad(nd.stack(x, y) ** 2, [x], create_graph=True)[0] * x
 autograd.grad(nd.split(x, 3, axis=1)[1] ** 2, [x], create_graph=True)[0] * x
 autograd.grad(nd.norm(x, axis=1), [x], create_graph=True)[0] * x
 """
-"""Snippets that only remx can run: MXNet differentiates few of them twice, and its symbols of those have variables
-that most of its functions refuse."""
+"""Snippets that only remx can run: MXNet differentiates few of them twice, and its symbols of those have
+variables that most of its functions refuse."""
 
 
 def table(text: str) -> list[str]:
@@ -245,7 +246,9 @@ class Recorded:
     def text(self, text: str) -> str:
         """A text with the names counted from the snippet's start."""
         text = re.sub(r"\bnode_(\d+)", lambda found: f"node_{int(found[1]) - self._nodes}", text)
-        return re.sub(r"\b(var|null)(\d+)", lambda found: f"{found[1]}{int(found[2]) - self._variables}", text)
+        return re.sub(
+            r"\b(var|null)(\d+)", lambda found: f"{found[1]}{int(found[2]) - self._variables}", text
+        )
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -281,10 +284,12 @@ class Recorded:
             "internal shapes": lambda: symbol.get_internals().infer_shape(**shapes),
             "types": lambda: symbol.infer_type(**dtypes),
             "no types": symbol.infer_type,
-            "doubles": lambda: symbol.infer_type(**{name: "float64" for name in some}),
+            "doubles": lambda: symbol.infer_type(**dict.fromkeys(some, "float64")),
             "summary": lambda: printed(show, symbol),
             "summary with shapes": lambda: printed(show, symbol, shape=shapes),
-            "narrow summary": lambda: printed(show, symbol, shape=shapes, line_length=60, positions=[20, 30, 40, 60]),
+            "narrow summary": lambda: printed(
+                show, symbol, shape=shapes, line_length=60, positions=[20, 30, 40, 60]
+            ),
             "plot": lambda: drawn(plot, symbol),
             "plot with facts": lambda: drawn(
                 plot,

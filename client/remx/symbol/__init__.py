@@ -1,7 +1,7 @@
 """Symbols: graphs of ops as values, with MXNet's JSON, shape and dtype inference.
 
-The nodes are in ``_graph``, their JSON in ``_json``, inference by the catalogue's rows in ``_inference``, and what
-the server tells of a recorded computation in ``_history``.
+The nodes are in ``_graph``, their JSON in ``_json``, inference by the catalogue's rows in ``_inference``, and
+what the server tells of a recorded computation in ``_history``.
 """
 
 from __future__ import annotations

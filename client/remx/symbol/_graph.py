@@ -19,13 +19,14 @@ class Entry(NamedTuple):
     Attributes
     ----------
     node : Node
-    index : int
+    output : int
+        Its number.
     version : int
         How often what comes before has written to it; above 0 only where an op keeps its state in a variable.
     """
 
     node: Node
-    index: int = 0
+    output: int = 0
     version: int = 0
 
 

@@ -1,8 +1,7 @@
 """Shapes and dtypes through a graph, by the rules of the catalogue's rows.
 
 What goes in is what is known of the variables. It goes forward through the rows' rules; backward, from an op's
-data to its parameters, only where the op leaves no choice: equal shapes, one dtype for all, the weight of a
-layer.
+data to its parameters, only where the op leaves no choice: equal shapes, one dtype, the weight of a layer.
 """
 
 from __future__ import annotations
@@ -71,13 +70,13 @@ class Rules(Generic[T]):
                     known[id(node), 0] = fact
         ops = [(node, *_row(node)) for node in order if not node.variable]
         # A pass that fills in a variable may help ops before it. Each pass but the last fills in something.
-        while any([self._visit(node, row, attrs, known) for node, row, attrs in ops]):
+        while sum(self._visit(node, row, attrs, known) for node, row, attrs in ops):
             pass
         return known
 
     def _visit(self, node: Node, row: Op, attrs: Attrs, known: dict[tuple[int, int], T]) -> bool:
         """Infer what one node's op says; returns whether that was news of an input."""
-        ins: Known[T] = [known.get((id(entry.node), entry.index)) for entry in node.inputs]
+        ins: Known[T] = [known.get((id(entry.node), entry.output)) for entry in node.inputs]
         news = False
         if None in ins:
             outs = [known.get((id(node), index)) for index in range(node.outputs)]
@@ -85,10 +84,10 @@ class Rules(Generic[T]):
             self._backward(row, filled, outs, attrs)
             for entry, before, after in zip(node.inputs, ins, filled, strict=True):
                 if before is None and after is not None:
-                    known[id(entry.node), entry.index] = after
+                    known[id(entry.node), entry.output] = after
                     news = True
             ins = filled
-        if (id(node), 0) not in known or node.outputs == 0:
+        if (id(node), 0) not in known:
             facts = [fact for fact in ins if fact is not None]
             if len(facts) == len(ins):
                 try:
@@ -103,9 +102,7 @@ class Rules(Generic[T]):
 def _row(node: Node) -> tuple[Op, Attrs]:
     row = row_of(node)
     if row is None:
-        raise UnknownOpError(
-            f"Error in operator {node.name}: there are no rules to infer with", op=node.op
-        )
+        raise UnknownOpError(f"Error in operator {node.name}: there are no rules to infer with", op=node.op)
     try:
         attrs = attrs_of(node, row)
         check_arity(row, len(node.inputs), attrs)

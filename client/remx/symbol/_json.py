@@ -44,11 +44,11 @@ def write(heads: Sequence[Entry]) -> str:
 
 
 def _entries(entries: Sequence[Entry], places: Mapping[int, int], line: str) -> str:
-    return _array([f"[{places[id(one.node)]}, {one.index}, {one.version}]" for one in entries], line)
+    return _array([f"[{places[id(one.node)]}, {one.output}, {one.version}]" for one in entries], line)
 
 
 def _array(items: Iterable[str], line: str) -> str:
-    """An array, of which a long one has a line for each item; ``line`` starts one at the depth of its field."""
+    """An array; a long one has a line for each item. ``line`` starts one at the depth of its field."""
     items = list(items)
     if len(items) <= _SHORT:
         return f"[{', '.join(items)}]"
@@ -96,7 +96,9 @@ def read(text: str) -> list[Entry]:
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise FileFormatError(f"the text is not the JSON of a symbol: {error}") from None
     if not heads or any(node.variable and node.inputs for node in nodes):
-        raise FileFormatError("the text is not the JSON of a symbol: outputs, or inputs of a variable, are wrong")
+        raise FileFormatError(
+            "the text is not the JSON of a symbol: outputs, or inputs of a variable, are wrong"
+        )
     return heads
 
 
@@ -120,5 +122,3 @@ def _str(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a text")
     return value
-
-

@@ -92,13 +92,19 @@ class Symbol:
         if isinstance(index, str):
             found = [at for at, name in enumerate(self.list_outputs()) if name == index]
             if len(found) != 1:
-                problem = "Cannot find output that matches name" if not found else "There are multiple outputs with name"
+                problem = (
+                    "Cannot find output that matches name"
+                    if not found
+                    else "There are multiple outputs with name"
+                )
                 raise ValueRangeError(f'{problem} "{index}"')
             return Symbol([self._outputs[found[0]]])
         if isinstance(index, slice):
             return Symbol(self._outputs[index])
         if not isinstance(index, (int, np.integer)):
-            raise UnsupportedTypeError(f"Symbol only support integer index to fetch i-th output, not {index!r}")
+            raise UnsupportedTypeError(
+                f"Symbol only support integer index to fetch i-th output, not {index!r}"
+            )
         if index < 0:
             raise ArgumentError(argument="index", got=f"{index}", expected="a number that is not negative")
         if index >= len(self._outputs):
@@ -198,7 +204,7 @@ class Symbol:
 
     def list_outputs(self) -> list[str]:
         """The names of its outputs."""
-        return [entry.node.output_name(entry.index) for entry in self._outputs]
+        return [entry.node.output_name(entry.output) for entry in self._outputs]
 
     # Inference.
 
@@ -225,7 +231,13 @@ class Symbol:
         found = self._shapes(args, kwargs)
         if any(shape is None for part in found for shape in part):
             partial = self._partial_shapes(found, args, kwargs)
-            _warn("shape", " (0s in shape means unknown dimensions)", self.list_arguments(), partial[0], found[0])
+            _warn(
+                "shape",
+                " (0s in shape means unknown dimensions)",
+                self.list_arguments(),
+                partial[0],
+                found[0],
+            )
             return None, None, None
         return found
 
@@ -281,17 +293,21 @@ class Symbol:
         arguments, kept = self._variables()
         return (
             [known.get((id(node), 0)) for node in arguments],
-            [known.get((id(entry.node), entry.index)) for entry in self._outputs],
+            [known.get((id(entry.node), entry.output)) for entry in self._outputs],
             [known.get((id(node), 0)) for node in kept],
         )
 
     def _given(self, what: str, parse: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         if args and kwargs:
-            raise ValueRangeError(f"Can only specify known argument {what}s either by positional or kwargs way.")
+            raise ValueRangeError(
+                f"Can only specify known argument {what}s either by positional or kwargs way."
+            )
         names = self.list_arguments()
         if len(args) > len(names):
             raise ArgumentError(
-                op=f"infer_{what}", got=f"{len(args)} {what}s", expected=f"at most {len(names)}, one for each argument"
+                op=f"infer_{what}",
+                got=f"{len(args)} {what}s",
+                expected=f"at most {len(names)}, one for each argument",
             )
         unknown = [name for name in kwargs if name not in names]
         if unknown:
@@ -325,7 +341,7 @@ class Symbol:
         lines = []
         if len(self._outputs) > 1 or not self._outputs[0].node.variable:
             lines.append("Symbol Outputs:")
-            lines += [f"\toutput[{at}]={one.node.name}({one.index})" for at, one in enumerate(self._outputs)]
+            lines += [f"\toutput[{at}]={one.node.name}({one.output})" for at, one in enumerate(self._outputs)]
         for node in self._walk():
             lines += _described(node)
         return "\n".join(lines) + "\n"
@@ -339,7 +355,7 @@ def _described(node: Node) -> list[str]:
         lines.append("Inputs:")
     for at, entry in enumerate(node.inputs):
         version = f" version={entry.version}" if entry.node.variable else ""
-        lines.append(f"\targ[{at}]={entry.node.name}({entry.index}){version}")
+        lines.append(f"\targ[{at}]={entry.node.name}({entry.output}){version}")
     if node.attrs:
         lines.append("Attrs:")
         lines += [f"\t{name}={value}" for name, value in sorted(node.attrs.items())]
@@ -348,9 +364,7 @@ def _described(node: Node) -> list[str]:
 
 def _shape(argument: str, value: Any) -> Shape | None:
     if value is not None and not isinstance(value, tuple):
-        raise UnsupportedTypeError(
-            f"Arguments need to be shapes (tuple), but {argument} is {type(value)}."
-        )
+        raise UnsupportedTypeError(f"Arguments need to be shapes (tuple), but {argument} is {type(value)}.")
     return value
 
 
@@ -365,7 +379,8 @@ def _warn(what: str, hint: str, names: list[str], told: Sequence[Any], found: Se
         unknown[_LISTED:] = ["..."]
     listed = "\n\t".join(unknown)
     warnings.warn(
-        f"Cannot decide {what} for the following arguments{hint}. Consider providing them as input:\n\t{listed}",
+        f"Cannot decide {what} for the following arguments{hint}. "
+        f"Consider providing them as input:\n\t{listed}",
         stacklevel=3,
     )
 

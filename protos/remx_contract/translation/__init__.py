@@ -17,7 +17,7 @@ from . import gradients, indexing
 from .steps import Step, Steps, Translator
 
 TRANSLATORS: Final[dict[str, Translator]] = {**indexing.TRANSLATORS, **gradients.TRANSLATORS}
-"""From the name of a row to what translates it: one that MXNet does not have, or that its symbols cannot use."""
+"""From the name of a row that MXNet does not have, or cannot use in symbols, to what translates it."""
 
 UNTRANSLATED: Final = frozenset({"_detach", "_index_put", "_init_orthogonal", "_pad_back", "_polygamma"})
 """Rows that MXNet has no op for. The first three are in no history, since nothing is recorded of them."""
@@ -49,6 +49,10 @@ def translate(
     translator = TRANSLATORS.get(op.name)
     if translator is None:
         raise NotTranslatableError(op=op.name, message="MXNet has no operators that do this")
+    if any(not spec.shape or not spec.size for spec in (*in_specs, *out_specs)):
+        raise NotTranslatableError(
+            op=op.name, message="MXNet's symbols have no arrays without axes or elements"
+        )
     steps = Steps(in_specs)
     translator(steps, Attrs(attrs), in_specs, out_specs)
     if not steps.made:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from ..op import Attrs
 from ..rules.indexing import Key, broadcast_shapes
 from ..spec import Shape, TensorSpec
-from .steps import Steps, Translator
+from .steps import Steps, Translator, lengths
 
 Specs = Sequence[TensorSpec]
 
@@ -19,7 +19,7 @@ def _view(steps: Steps, attrs: Attrs, ins: Specs, outs: Specs) -> None:
     have, want, offset = ins[0].shape, attrs.shape, attrs.offset
     size, row = prod(want), prod(have[1:])
     if size == ins[0].size:
-        steps("Reshape", 0, shape=f"[{','.join(map(str, want))}]")
+        steps("Reshape", 0, shape=lengths(want))
         return
     if size % row or offset % row:
         flat, have, row = steps.reshape(0, have, (ins[0].size,)), (ins[0].size,), 1
@@ -101,7 +101,7 @@ def _index(steps: Steps, attrs: Attrs, ins: Specs, outs: Specs) -> None:
     if len(ins) == 1:
         part = steps("slice", 0, begin=basic.begin, end=basic.end, step=basic.step)
         # MXNet records this one also where the shape stays.
-        steps("Reshape", part, shape=f"[{','.join(map(str, outs[0].shape))}]")
+        steps("Reshape", part, shape=lengths(outs[0].shape))
         return
     part = 0 if basic.whole else steps("slice", 0, begin=basic.begin, end=basic.end, step=basic.step)
     points = _Points(basic, ins[1:])

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ..attributes import spell
-from ..errors import NotTranslatableError
 from ..op import Attrs
 from ..spec import Shape, TensorSpec
 
@@ -50,7 +49,7 @@ class Steps:
         """``data`` with another shape, or itself where it has that."""
         if have == want:
             return data
-        return self("Reshape", data, shape=_lengths(want))
+        return self("Reshape", data, shape=lengths(want))
 
     def transpose(self, data: int, axes: Sequence[int]) -> int:
         """``data`` with its axes in another order, or itself where they are in order."""
@@ -70,7 +69,6 @@ class Steps:
 
     def zeros(self, shape: Shape, spec: TensorSpec) -> int:
         """Zeros of a shape, of the dtype of ``spec``."""
-        _lengths(shape)
         return self("_zeros", shape=shape, dtype=spec.dtype)
 
     def integers(self, start: int, stop: int, step: int = 1) -> int:
@@ -82,10 +80,6 @@ Translator = Callable[[Steps, Attrs, Sequence[TensorSpec], Sequence[TensorSpec]]
 """Adds the steps of an op with these attributes, input and output specs."""
 
 
-def _lengths(shape: Shape) -> str:
-    """A shape as MXNet's recorded reshapes have it."""
-    if not shape or 0 in shape:
-        raise NotTranslatableError(
-            got=f"shape {shape}", expected="axes, and elements: MXNet's symbols have no other arrays"
-        )
+def lengths(shape: Shape) -> str:
+    """A shape as MXNet spells it where it records a reshape itself."""
     return f"[{','.join(map(str, shape))}]"
