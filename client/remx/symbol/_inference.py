@@ -1,7 +1,7 @@
 """Shapes and dtypes through a graph, by the rules of the catalogue's rows.
 
-What goes in is what is known of the variables. It goes forward through the rows' rules; backward, from an op's
-data to its parameters, only where the op leaves no choice: equal shapes, one dtype, the weight of a layer.
+What goes in is what is known of the variables. It goes forward through the rows' rules; backward, from data
+to parameters, only where an op leaves no choice: equal shapes, one dtype, the weight of a layer.
 """
 
 from __future__ import annotations
