@@ -11,9 +11,11 @@ With nothing set, the first array starts an embedded server for this process. ``
 
 from __future__ import annotations
 
-from . import autograd, base, context, errors, initializer, nd, ndarray, random
+from . import autograd, base, context, errors, initializer, nd, ndarray, random, symbol, visualization
 from . import initializer as init
 from . import random as rnd
+from . import symbol as sym
+from . import visualization as viz
 from ._connect import connect, disconnect
 from ._stats import PerformanceWarning, Statistics
 from ._version import __version__
@@ -60,5 +62,9 @@ __all__ = [
     "random",
     "rnd",
     "stats",
+    "sym",
+    "symbol",
+    "visualization",
+    "viz",
     "waitall",
 ]

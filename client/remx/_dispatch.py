@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from remx_contract import codec
-from remx_contract.attributes import FLOAT
+from remx_contract.attributes import FLOAT, spell
 from remx_contract.errors import (
     ArgumentError,
     DTypeError,
@@ -46,6 +47,11 @@ BIG_BYTES: Final = 1 << 20
 RECORDING: Final = codec.RECORDING
 WRITING: Final = codec.WRITING
 
+_NOTHING: Final[Mapping[str, object]] = {}
+
+_SPELLED: Final = (int, float, bool, str, type(None))
+"""Values that are shown in a history as they were given; others are shown as they were understood."""
+
 _new_spec_id: Final = count(1).__next__
 
 
@@ -54,18 +60,25 @@ class SpecRef:
 
     __slots__ = ("__weakref__", "attrs", "number", "op", "session")
 
-    def __init__(self, session: Session, op: Op, attrs: Attrs, inputs: int, context: Context | None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        op: Op,
+        attrs: Attrs,
+        inputs: int,
+        context: Context | None,
+        spelled: Mapping[str, str],
+    ) -> None:
         self.session = session
         self.op = op
         self.attrs = attrs
         self.number = _new_spec_id()
-        static = {
-            attr.name: attrs[attr.name]
-            for attr in op.static
-            if attrs[attr.name] != attr.default or attrs[attr.name].__class__ is not attr.default.__class__
-        }
         define = stream_pb2.Define(
-            spec_id=self.number, op=op.name, attributes=codec.attributes_to_messages(static), inputs=inputs
+            spec_id=self.number,
+            op=op.name,
+            attributes=codec.attributes_to_messages(op.changed(attrs)),
+            inputs=inputs,
+            spelled=spelled,
         )
         if context is not None:
             define.context.device_type = context.device_typeid
@@ -111,6 +124,7 @@ def _make_plan(
     attrs: Attrs,
     context: Context | None,
     key: Any,
+    given: Mapping[str, object] = _NOTHING,
 ) -> Plan:
     """Infer, define the spec if it is new, and keep the plan under ``key`` unless that is None."""
     specs = [array._spec for array in inputs]
@@ -118,10 +132,11 @@ def _make_plan(
     if context is not None:
         session.check_context(context)
     static = tuple((attr.name, _typed(attrs[attr.name])) for attr in op.static)
-    ref_key = (op, len(specs), context, static)
+    spelled = _spelled(op, given, attrs) if given else {}
+    ref_key = (op, len(specs), context, static, *spelled.items())
     ref = session.spec_refs.get(ref_key)
     if ref is None:
-        ref = session.spec_refs[ref_key] = SpecRef(session, op, attrs, len(specs), context)
+        ref = session.spec_refs[ref_key] = SpecRef(session, op, attrs, len(specs), context, spelled)
     plan = Plan(ref, out_specs, context)
     if key is not None:
         if len(session.plans) >= MAX_PLANS:
@@ -148,6 +163,20 @@ def _plain_plan(session: Session, op: Op, inputs: Sequence[NDArray]) -> Plan:
         placeholders = {attr.name: 0 for attr in op.per_call}
         plan = _make_plan(session, op, inputs, op.parse(placeholders), None, key)
     return plan
+
+
+def _spelled(op: Op, given: Mapping[str, object], attrs: Attrs) -> dict[str, str]:
+    """The attributes as the user spelled them, where a history would spell them otherwise."""
+    texts = {}
+    for name, value in given.items():
+        kind = attrs[name].__class__
+        plain = value if value.__class__ is list or value.__class__ is tuple else (value,)
+        if issubclass(kind, np.dtype) or not all(item.__class__ in _SPELLED for item in plain):  # type: ignore[attr-defined]
+            texts[name] = spell(attrs[name])
+        else:
+            texts[name] = str(value)
+    usual = {name: spell(value) for name, value in op.changed(attrs).items()}
+    return {} if texts == usual else texts
 
 
 def _typed(value: Any) -> Any:
@@ -219,7 +248,7 @@ def invoke(
         key = (op, attrs_key, context, *[array._spec for array in inputs])
         plan = session.plans.get(key)
     if plan is None:
-        plan = _make_plan(session, op, inputs, parsed or op.parse(given), context, key)
+        plan = _make_plan(session, op, inputs, parsed or op.parse(given), context, key, static)
     words = [array._handle for array in inputs]
     if parsed is not None:
         for attr in op.per_call:

@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from remx_contract import codec
-from remx_contract.errors import GraphFreedError, NotDifferentiableError, PreconditionError, ShapeError
+from remx_contract.errors import (
+    GraphFreedError,
+    NotAnArrayError,
+    NotDifferentiableError,
+    PreconditionError,
+    ShapeError,
+)
 from remx_contract.v1 import stream_pb2
 
 from . import _dispatch
@@ -20,10 +26,13 @@ from ._sites import site
 from ._state import STATE
 from ._summary import TapeSummary
 from .ndarray import CALLING, NDArray, mark
+from .symbol import Symbol
+from .symbol._history import head_of
 
 __all__ = [
     "Function",
     "backward",
+    "get_symbol",
     "grad",
     "is_recording",
     "is_training",
@@ -236,6 +245,33 @@ def _forget(heads: list[NDArray]) -> None:
         if head.grad is None:
             head._tracked = 0
             head._freed = True
+
+
+def get_symbol(x: NDArray) -> Symbol:
+    """What was recorded to compute an array, as a symbol; waits for the server.
+
+    Variables are called ``var0`` and so on, arrays that were not part of the computation ``null1``, ops
+    ``node_0``, with numbers that count up in the session.
+
+    Parameters
+    ----------
+    x : NDArray
+
+    Raises
+    ------
+    NotDifferentiableError
+        If the array is not part of a recorded computation.
+    GraphFreedError
+        If a backward pass has freed a part of it.
+    LimitError
+        If it is too long.
+    """
+    if not isinstance(x, NDArray):
+        raise NotAnArrayError(f"get_symbol takes an NDArray, not {type(x)}", op="get_symbol")
+    (reply,) = x._session.ask(
+        lambda number: stream_pb2.Command(history=stream_pb2.History(request=number, handle=x._handle))
+    )
+    return Symbol([head_of(reply.graph)])
 
 
 def grad(

@@ -163,3 +163,13 @@ def choice(*names: str) -> AttrType:
 
     expected = "one of " + ", ".join(repr(name) for name in names)
     return AttrType(expected, "str", parse)
+
+
+def spell(value: AttrValue) -> str:
+    """A canonical value as MXNet spells it in a symbol."""
+    if isinstance(value, np.dtype):
+        return value.name
+    if isinstance(value, tuple):
+        items = ", ".join(map(spell, value))
+        return f"({items},)" if len(value) == 1 else f"({items})"
+    return str(value)

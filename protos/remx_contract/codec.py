@@ -109,6 +109,11 @@ def tensor_spec(message: stream_pb2.Tensor) -> TensorSpec:
     return TensorSpec.of(check_shape(message.shape), from_code(message.dtype))
 
 
+def spec_to_message(spec: TensorSpec) -> stream_pb2.Tensor:
+    """A spec as a Tensor without its data."""
+    return stream_pb2.Tensor(dtype=CODE_OF[spec.dtype], shape=spec.shape)
+
+
 def array_to_message(array: Array) -> stream_pb2.Tensor:
     """An array with its values as a message."""
     return stream_pb2.Tensor(

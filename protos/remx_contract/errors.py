@@ -172,6 +172,12 @@ class FunctionTimeoutError(MXNetError):
     reason = "FUNCTION_TIMEOUT"
 
 
+class NotTranslatableError(MXNetError):
+    """A recorded op is none that MXNet's symbols can have."""
+
+    reason = "NOT_TRANSLATABLE"
+
+
 class FileFormatError(MXNetError):
     """A file that is not in MXNet's format for arrays, or that ends too early."""
 

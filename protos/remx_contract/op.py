@@ -182,6 +182,14 @@ class Op:
                 attrs[attr.name] = attr.default
         return attrs
 
+    def changed(self, attrs: Mapping[str, AttrValue]) -> dict[str, AttrValue]:
+        """Those of a spec's attributes that are not at their default."""
+        return {
+            attr.name: attrs[attr.name]
+            for attr in self.static
+            if attrs[attr.name] != attr.default or attrs[attr.name].__class__ is not attr.default.__class__
+        }
+
     def _names_text(self) -> str:
         return "one of " + ", ".join(self.attr_of) if self.attrs else "no attributes"
 

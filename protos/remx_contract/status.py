@@ -42,6 +42,7 @@ CODE_OF: Final[dict[type[MXNetError], int]] = {
     errors.OverwrittenValueError: FAILED_PRECONDITION,
     errors.InPlaceRecordedError: FAILED_PRECONDITION,
     errors.FunctionTimeoutError: DEADLINE_EXCEEDED,
+    errors.NotTranslatableError: UNIMPLEMENTED,
     errors.FileFormatError: INVALID_ARGUMENT,
     errors.TransferError: FAILED_PRECONDITION,
     errors.ProtocolError: INVALID_ARGUMENT,

@@ -19,6 +19,7 @@ from remx_contract.spec import TensorSpec
 from remx_contract.status import to_failure
 from remx_contract.v1 import stream_pb2
 
+from . import history
 from .executor import classify, make_spec
 from .summary import summarize
 from .tape import Ticket
@@ -63,6 +64,7 @@ class Commands:
             spec = make_spec(message.op, given, message.inputs, backend)
         except Exception as error:
             raise classify(error, message.op) from error
+        spec.spelled = history.spelled(message)
         session.specs[message.spec_id] = spec
 
     def _forget(self, message: stream_pb2.Forget) -> None:
@@ -147,6 +149,16 @@ class Commands:
         self._session.outbox.put(stream_pb2.Down(reply=reply))
         if download is not None:
             transfers.finish(download, checked=not message.unchecked)
+
+    def _history(self, message: stream_pb2.History) -> None:
+        session = self._session
+        reply = stream_pb2.Reply(request=message.request)
+        try:
+            value = healthy(session.value(message.handle))
+            reply.graph.CopyFrom(history.graph_of(value, session.limits.history_nodes))
+        except Exception as error:
+            _tell_failure(reply, error, "get_symbol")
+        session.outbox.put(stream_pb2.Down(reply=reply))
 
     def _barrier(self, message: stream_pb2.Barrier) -> None:
         session = self._session

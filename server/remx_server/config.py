@@ -38,6 +38,8 @@ class Limits:
         How much of uploads that no command has asked for yet is kept, and of how many.
     download_bytes, downloads : int
         How much may wait to be fetched, and how many.
+    history_nodes : int
+        Nodes of the largest history that is told.
     transfer_seconds : float
         How long a command waits for the next piece of its upload, and a download to be fetched.
     call_seconds : float
@@ -61,6 +63,7 @@ class Limits:
     early_uploads: int = 1024
     download_bytes: int = 16 << 30
     downloads: int = 256
+    history_nodes: int = 500_000
     transfer_seconds: float = 30.0
     call_seconds: float = 600.0
     hello_seconds: float = 10.0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from operator import attrgetter
 from typing import Any, Final
 
-from remx_contract import codec
+from remx_contract import codec, translation
 from remx_contract.attributes import FLOAT
 from remx_contract.catalogue import find
 from remx_contract.errors import (
@@ -47,10 +48,12 @@ _data_of: Final = attrgetter("data")
 class Plan:
     """What is known of an op once its input specs are: output specs, the bound kernel, what is recorded."""
 
-    __slots__ = ("calls", "only", "out_specs", "patterns", "training_calls")
+    __slots__ = ("calls", "only", "out_specs", "patterns", "steps", "training_calls")
 
-    def __init__(self, out_specs: tuple[TensorSpec, ...]) -> None:
+    def __init__(self, out_specs: tuple[TensorSpec, ...], steps: int) -> None:
         self.out_specs = out_specs
+        # How many of MXNet's ops stand for this one in a history: so many numbers a node takes.
+        self.steps = steps
         # Most ops have one output, and its spec is looked at for every call.
         self.only = out_specs[0] if len(out_specs) == 1 else None
         self.calls: dict[Backend, Callable[..., Any]] = {}
@@ -71,6 +74,8 @@ class OpSpec:
         How many input handles, per-call words and output handles an invoke carries.
     backend : Backend or None
         Where the outputs go; None for the first input's device.
+    spelled : dict of str
+        The attributes as the user spelled them, for histories; empty where that is as usual.
     """
 
     __slots__ = (
@@ -85,11 +90,13 @@ class OpSpec:
         "plain",
         "plans",
         "random",
+        "spelled",
         "words",
     )
 
     def __init__(self, op: Op, attrs: Attrs, inputs: int, backend: Backend | None) -> None:
         check_arity(op, inputs, attrs)
+        self.spelled: dict[str, str] = {}
         self.op = op
         self.kernel: Kernel = KERNELS[op.name]
         self.attrs = attrs
@@ -114,7 +121,8 @@ class OpSpec:
     def plan(self, key: tuple[TensorSpec, ...]) -> Plan:
         """The plan for these input specs; raises what inference raises."""
         try:
-            made = Plan(infer(self.op, key, self.attrs))
+            out_specs = infer(self.op, key, self.attrs)
+            made = Plan(out_specs, translation.count(self.op, self.attrs, key, out_specs))
         except Exception as error:
             raise classify(error, self.op.name) from error
         if len(made.out_specs) != self.outputs + self.op.hidden:
@@ -143,6 +151,8 @@ class Executor:
         self.several_devices = bool(devices.gpus)
         self.mode = 0
         self.rank = 0
+        # Of variables and constants, as histories name them.
+        self.numbers = count(1)
         self.active: Backend = devices.cpu
         self.passes = Passes()
         self.tracer: Tracer | None = None
@@ -205,8 +215,9 @@ class Executor:
             for value in values:
                 producer = value.producer
                 if producer is not None and producer.freed is None:
-                    self.rank += 1
-                    Node(spec, plan, per_call, values, outputs, self.rank, mode & TRAINING != 0, site)
+                    self.rank += plan.steps
+                    training = mode & TRAINING != 0
+                    Node(spec, plan, per_call, values, outputs, self.rank, training, site, self.numbers)
                     break
         return outputs if spec.plain else outputs[: spec.outputs]
 
@@ -409,7 +420,7 @@ class Executor:
         elif gradient.spec is not value.spec and value.failure is None and gradient.failure is None:
             raise ShapeError(argument="gradients", got=f"{gradient.spec}", expected=f"{value.spec}")
         else:
-            value.producer = Leaf(gradient, request)
+            value.producer = Leaf(gradient, request, next(self.numbers))
         value.index = 0
 
     def deliver(self, leaf: Leaf, gradient: Value) -> None:
@@ -444,7 +455,7 @@ class Executor:
             )
         if any(map(tape.tracked, inputs)):
             self.rank += 1
-            FunctionNode(function, inputs, outputs, self.rank, site)
+            FunctionNode(function, inputs, outputs, self.rank, site, self.numbers)
 
     @property
     def recording(self) -> bool:

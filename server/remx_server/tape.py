@@ -11,7 +11,7 @@ backward are Python there. The passes over the tape are in ``backward.py``.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,15 +40,18 @@ class Leaf:
     gradient : Value
     request : int
         WRITE or ADD.
+    number : int
+        Names the variable in histories.
     """
 
-    __slots__ = ("gradient", "request")
+    __slots__ = ("gradient", "number", "request")
     rank = 0
     freed = None
 
-    def __init__(self, gradient: Value, request: int) -> None:
+    def __init__(self, gradient: Value, request: int, number: int = 0) -> None:
         self.gradient = gradient
         self.request = request
+        self.number = number
 
 
 Saved = tuple[Array, list[int], int]
@@ -125,6 +128,8 @@ class Node:
         The attributes that travelled with the call.
     edges : list of (producer, index) or None
         One for each input; None where it is not tracked.
+    constants : tuple of int
+        The numbers of the inputs that are not tracked.
     inputs, outputs : dict of int to Saved
     freed : list of Leaf, or None
         Once a pass has freed the node: the leaves that the pass had reached.
@@ -136,6 +141,7 @@ class Node:
 
     __slots__ = (
         "backend",
+        "constants",
         "edges",
         "freed",
         "inputs",
@@ -158,6 +164,7 @@ class Node:
         rank: int,
         training: bool,
         site: int,
+        numbers: Iterator[int],
     ) -> None:
         self.spec = spec
         self.per_call = per_call
@@ -169,16 +176,21 @@ class Node:
         mask = 0
         bit = 1
         edges: list[tuple[Node | Leaf | Broken, int] | None] = []
+        constants: tuple[int, ...] = ()
         for value in values:
             producer = value.producer
             # What was computed in a graph that is freed is a constant from then on.
             if producer is None or producer.freed is not None:
                 edges.append(None)
+                if not value.constant:
+                    value.constant = next(numbers)
+                constants += (value.constant,)
             else:
                 mask |= bit
                 edges.append((producer, value.index))
             bit <<= 1
         self.edges = edges
+        self.constants = constants
         pattern = plan.patterns.get(mask)
         if pattern is None:
             in_specs = tuple([value.spec for value in values])
@@ -263,11 +275,17 @@ class FunctionNode:
         Where the outputs live.
     """
 
-    __slots__ = ("backends", "edges", "freed", "function", "pattern", "rank", "site")
+    __slots__ = ("backends", "constants", "edges", "freed", "function", "pattern", "rank", "site")
     name = "Function"
 
     def __init__(
-        self, function: Ticket, inputs: Sequence[Value], outputs: Sequence[Value], rank: int, site: int
+        self,
+        function: Ticket,
+        inputs: Sequence[Value],
+        outputs: Sequence[Value],
+        rank: int,
+        site: int,
+        numbers: Iterator[int],
     ) -> None:
         self.function: Ticket | None = function
         self.rank = rank
@@ -276,11 +294,12 @@ class FunctionNode:
         self.backends = [value.backend for value in outputs]
         self.pattern = Signature(inputs, outputs)
         self.edges: list[tuple[Any, int] | None] = [
-            None
-            if value.producer is None or value.producer.freed is not None
-            else (value.producer, value.index)
-            for value in inputs
+            (value.producer, value.index) if tracked(value) else None for value in inputs
         ]
+        constants = [value for value in inputs if not tracked(value)]
+        for value in constants:
+            value.constant = value.constant or next(numbers)
+        self.constants = tuple(value.constant for value in constants)
         for index, value in enumerate(outputs):
             value.producer = self
             value.index = index

@@ -56,10 +56,12 @@ class Value:
         What the tape knows: the node that made it, or the leaf that makes it a variable.
     index : int
         Which of the producer's outputs it is.
+    constant : int
+        Names it in histories, once a recorded op has used it while it had no producer; 0 before.
     failure : Failure or None
     """
 
-    __slots__ = ("backend", "base", "data", "failure", "index", "producer", "spec", "writes")
+    __slots__ = ("backend", "base", "constant", "data", "failure", "index", "producer", "spec", "writes")
 
     def __init__(
         self,
@@ -74,6 +76,7 @@ class Value:
         self.backend = backend
         self.producer = producer
         self.index = index
+        self.constant = 0
         self.base: Value | None = None
         self.writes: list[int] | None = None
         self.failure: Failure | None = None

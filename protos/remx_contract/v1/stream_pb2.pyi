@@ -1,4 +1,5 @@
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -41,7 +42,7 @@ class Batch(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., code: _Optional[_Iterable[int]] = ..., commands: _Optional[_Iterable[_Union[Command, _Mapping]]] = ...) -> None: ...
 
 class Command(_message.Message):
-    __slots__ = ("define", "put", "upload", "read", "publish", "barrier", "mark", "backward", "seed", "forget", "record", "take", "resume", "summarize")
+    __slots__ = ("define", "put", "upload", "read", "publish", "barrier", "mark", "backward", "seed", "forget", "record", "take", "resume", "history", "summarize")
     DEFINE_FIELD_NUMBER: _ClassVar[int]
     PUT_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +56,7 @@ class Command(_message.Message):
     RECORD_FIELD_NUMBER: _ClassVar[int]
     TAKE_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
     SUMMARIZE_FIELD_NUMBER: _ClassVar[int]
     define: Define
     put: Put
@@ -69,8 +71,9 @@ class Command(_message.Message):
     record: Record
     take: Take
     resume: Resume
+    history: History
     summarize: Summarize
-    def __init__(self, define: _Optional[_Union[Define, _Mapping]] = ..., put: _Optional[_Union[Put, _Mapping]] = ..., upload: _Optional[_Union[UploadTo, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., publish: _Optional[_Union[Publish, _Mapping]] = ..., barrier: _Optional[_Union[Barrier, _Mapping]] = ..., mark: _Optional[_Union[Mark, _Mapping]] = ..., backward: _Optional[_Union[Backward, _Mapping]] = ..., seed: _Optional[_Union[Seed, _Mapping]] = ..., forget: _Optional[_Union[Forget, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., take: _Optional[_Union[Take, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., summarize: _Optional[_Union[Summarize, _Mapping]] = ...) -> None: ...
+    def __init__(self, define: _Optional[_Union[Define, _Mapping]] = ..., put: _Optional[_Union[Put, _Mapping]] = ..., upload: _Optional[_Union[UploadTo, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., publish: _Optional[_Union[Publish, _Mapping]] = ..., barrier: _Optional[_Union[Barrier, _Mapping]] = ..., mark: _Optional[_Union[Mark, _Mapping]] = ..., backward: _Optional[_Union[Backward, _Mapping]] = ..., seed: _Optional[_Union[Seed, _Mapping]] = ..., forget: _Optional[_Union[Forget, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., take: _Optional[_Union[Take, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., history: _Optional[_Union[History, _Mapping]] = ..., summarize: _Optional[_Union[Summarize, _Mapping]] = ...) -> None: ...
 
 class Context(_message.Message):
     __slots__ = ("device_type", "device_id")
@@ -81,7 +84,7 @@ class Context(_message.Message):
     def __init__(self, device_type: _Optional[int] = ..., device_id: _Optional[int] = ...) -> None: ...
 
 class Define(_message.Message):
-    __slots__ = ("spec_id", "op", "attributes", "inputs", "context")
+    __slots__ = ("spec_id", "op", "attributes", "inputs", "context", "spelled")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -89,17 +92,26 @@ class Define(_message.Message):
         key: str
         value: Attribute
         def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Attribute, _Mapping]] = ...) -> None: ...
+    class SpelledEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     SPEC_ID_FIELD_NUMBER: _ClassVar[int]
     OP_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    SPELLED_FIELD_NUMBER: _ClassVar[int]
     spec_id: int
     op: str
     attributes: _containers.MessageMap[str, Attribute]
     inputs: int
     context: Context
-    def __init__(self, spec_id: _Optional[int] = ..., op: _Optional[str] = ..., attributes: _Optional[_Mapping[str, Attribute]] = ..., inputs: _Optional[int] = ..., context: _Optional[_Union[Context, _Mapping]] = ...) -> None: ...
+    spelled: _containers.ScalarMap[str, str]
+    def __init__(self, spec_id: _Optional[int] = ..., op: _Optional[str] = ..., attributes: _Optional[_Mapping[str, Attribute]] = ..., inputs: _Optional[int] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., spelled: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Forget(_message.Message):
     __slots__ = ("spec_ids",)
@@ -277,6 +289,14 @@ class Summarize(_message.Message):
     request: int
     def __init__(self, request: _Optional[int] = ...) -> None: ...
 
+class History(_message.Message):
+    __slots__ = ("request", "handle")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    request: int
+    handle: int
+    def __init__(self, request: _Optional[int] = ..., handle: _Optional[int] = ...) -> None: ...
+
 class Ping(_message.Message):
     __slots__ = ("number",)
     NUMBER_FIELD_NUMBER: _ClassVar[int]
@@ -354,18 +374,20 @@ class Call(_message.Message):
     def __init__(self, request: _Optional[int] = ..., call: _Optional[int] = ..., function: _Optional[int] = ..., last: bool = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("request", "tensor", "done", "failure", "summary")
+    __slots__ = ("request", "tensor", "done", "failure", "graph", "summary")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     TENSOR_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
+    GRAPH_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     request: int
     tensor: Tensor
     done: bool
     failure: Failure
+    graph: Graph
     summary: TapeSummary
-    def __init__(self, request: _Optional[int] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., done: bool = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., summary: _Optional[_Union[TapeSummary, _Mapping]] = ...) -> None: ...
+    def __init__(self, request: _Optional[int] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., done: bool = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., graph: _Optional[_Union[Graph, _Mapping]] = ..., summary: _Optional[_Union[TapeSummary, _Mapping]] = ...) -> None: ...
 
 class TapeSummary(_message.Message):
     __slots__ = ("rows", "nodes", "nbytes", "tape_only")
@@ -391,6 +413,62 @@ class TapeSummary(_message.Message):
     nbytes: int
     tape_only: int
     def __init__(self, rows: _Optional[_Iterable[_Union[TapeSummary.Row, _Mapping]]] = ..., nodes: _Optional[int] = ..., nbytes: _Optional[int] = ..., tape_only: _Optional[int] = ...) -> None: ...
+
+class Graph(_message.Message):
+    __slots__ = ("calls", "nodes", "output")
+    class Call(_message.Message):
+        __slots__ = ("op", "attributes", "spelled", "outputs")
+        class AttributesEntry(_message.Message):
+            __slots__ = ("key", "value")
+            KEY_FIELD_NUMBER: _ClassVar[int]
+            VALUE_FIELD_NUMBER: _ClassVar[int]
+            key: str
+            value: Attribute
+            def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Attribute, _Mapping]] = ...) -> None: ...
+        class SpelledEntry(_message.Message):
+            __slots__ = ("key", "value")
+            KEY_FIELD_NUMBER: _ClassVar[int]
+            VALUE_FIELD_NUMBER: _ClassVar[int]
+            key: str
+            value: str
+            def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        OP_FIELD_NUMBER: _ClassVar[int]
+        ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+        SPELLED_FIELD_NUMBER: _ClassVar[int]
+        OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+        op: str
+        attributes: _containers.MessageMap[str, Attribute]
+        spelled: _containers.ScalarMap[str, str]
+        outputs: _containers.RepeatedCompositeFieldContainer[Tensor]
+        def __init__(self, op: _Optional[str] = ..., attributes: _Optional[_Mapping[str, Attribute]] = ..., spelled: _Optional[_Mapping[str, str]] = ..., outputs: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ...) -> None: ...
+    class Node(_message.Message):
+        __slots__ = ("kind", "number", "call", "words", "inputs")
+        class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+            __slots__ = ()
+            OP: _ClassVar[Graph.Node.Kind]
+            VARIABLE: _ClassVar[Graph.Node.Kind]
+            CONSTANT: _ClassVar[Graph.Node.Kind]
+        OP: Graph.Node.Kind
+        VARIABLE: Graph.Node.Kind
+        CONSTANT: Graph.Node.Kind
+        KIND_FIELD_NUMBER: _ClassVar[int]
+        NUMBER_FIELD_NUMBER: _ClassVar[int]
+        CALL_FIELD_NUMBER: _ClassVar[int]
+        WORDS_FIELD_NUMBER: _ClassVar[int]
+        INPUTS_FIELD_NUMBER: _ClassVar[int]
+        kind: Graph.Node.Kind
+        number: int
+        call: int
+        words: _containers.RepeatedScalarFieldContainer[int]
+        inputs: _containers.RepeatedScalarFieldContainer[int]
+        def __init__(self, kind: _Optional[_Union[Graph.Node.Kind, str]] = ..., number: _Optional[int] = ..., call: _Optional[int] = ..., words: _Optional[_Iterable[int]] = ..., inputs: _Optional[_Iterable[int]] = ...) -> None: ...
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    calls: _containers.RepeatedCompositeFieldContainer[Graph.Call]
+    nodes: _containers.RepeatedCompositeFieldContainer[Graph.Node]
+    output: int
+    def __init__(self, calls: _Optional[_Iterable[_Union[Graph.Call, _Mapping]]] = ..., nodes: _Optional[_Iterable[_Union[Graph.Node, _Mapping]]] = ..., output: _Optional[int] = ...) -> None: ...
 
 class Pong(_message.Message):
     __slots__ = ("number",)
