@@ -323,13 +323,13 @@ def _check_targets(plan: Plan, targets: Sequence[NDArray], mode: int, tracked: i
 
 
 def _refuse_tracked(op: Op, arrays: Iterable[NDArray]) -> None:
-    if any(array._tracked for array in arrays):
-        raise InPlaceRecordedError(
-            "in-place operations (+=, -=, x[:]=, x[i]=, out=) are not possible on an array that takes "
-            "part in the "
-            "computation being recorded by autograd.record()",
-            op=op.name,
-        )
+    for array in arrays:
+        if array._tracked and array._takes_part():
+            raise InPlaceRecordedError(
+                "in-place operations (+=, -=, x[:]=, x[i]=, out=) are not possible on an array that takes "
+                "part in the computation being recorded by autograd.record()",
+                op=op.name,
+            )
 
 
 def unary(op: Op, data: NDArray) -> NDArray:

@@ -438,6 +438,11 @@ class Session:
         """Return when a tensor is computed; raises its failure."""
         self.ask(_reading(handle, only_wait=True))
 
+    def is_tracked(self, handle: int) -> bool:
+        """Whether a tensor is part of a recorded computation that no pass has freed; one round trip."""
+        (reply,) = self.ask(_reading(handle, only_tracked=True))
+        return bool(reply.tracked)
+
     def barrier(self) -> None:
         """Return when everything is computed; raises the first failure that nobody has seen yet."""
         self.ask(lambda number: stream_pb2.Command(barrier=stream_pb2.Barrier(request=number)))
@@ -540,10 +545,8 @@ def _bytes_of(array: Array) -> memoryview:
     return memoryview(array.reshape(-1).view(np.uint8).data)
 
 
-def _reading(handle: int, *, only_wait: bool = False) -> Callable[[int], stream_pb2.Command]:
-    return lambda number: stream_pb2.Command(
-        read=stream_pb2.Read(request=number, handle=handle, only_wait=only_wait)
-    )
+def _reading(handle: int, **only: bool) -> Callable[[int], stream_pb2.Command]:
+    return lambda number: stream_pb2.Command(read=stream_pb2.Read(request=number, handle=handle, **only))
 
 
 def _checked(answer: AnyAnswer) -> AnyAnswer:

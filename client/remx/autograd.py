@@ -25,7 +25,7 @@ from ._session import next_handle
 from ._sites import site
 from ._state import STATE
 from ._summary import TapeSummary
-from .ndarray import CALLING, NDArray, mark
+from .ndarray import CALLING, TRACKED, NDArray, mark
 from .symbol import Symbol
 from .symbol._history import head_of
 
@@ -79,22 +79,28 @@ def is_training() -> bool:
 
 
 class _Scope:
-    """A ``with`` block in which some mode bits of the thread are set or cleared."""
+    """A ``with`` block in which some mode bits of the thread are set or cleared.
+
+    At its end it turns back the bits that it has turned, and no others: what ``set_recording`` and
+    ``set_training`` did to those inside stays.
+    """
 
     def __init__(self, recording: bool | None, training: bool | None) -> None:
-        self._recording = recording
-        self._training = training
-        self._before: list[int] = []
+        self._bits = 0
+        self._on = 0
+        for bit, on in ((_RECORDING, recording), (_TRAINING, training)):
+            if on is not None:
+                self._bits |= bit
+                self._on |= bit if on else 0
+        self._turned: list[int] = []
 
     def __enter__(self) -> None:
-        self._before.append(STATE.mode)
-        if self._recording is not None:
-            _set(_RECORDING, self._recording)
-        if self._training is not None:
-            _set(_TRAINING, self._training)
+        self._turned.append((STATE.mode ^ self._on) & self._bits)
+        STATE.mode = STATE.mode & ~self._bits | self._on
 
     def __exit__(self, *exception: object) -> None:
-        STATE.mode = self._before.pop()
+        turned = self._turned.pop()
+        STATE.mode = STATE.mode & ~turned | turned & ~self._on
 
 
 def record(train_mode: bool = True) -> _Scope:
@@ -130,9 +136,21 @@ def mark_variables(variables: Arrays, gradients: Arrays, grad_reqs: str | Sequen
     Parameters
     ----------
     variables, gradients : NDArray, or lists of the same length
+        A gradient may be a view of other memory, and several variables may share one.
     grad_reqs : str or list of str
         ``"write"``, ``"add"`` or ``"null"`` for each.
+
+    Raises
+    ------
+    AssertionError
+        For lists of different lengths.
+    KeyError
+        For any other request.
+    MXNetError
+        For a gradient of another shape or dtype than its variable's.
     """
+    if isinstance(variables, NDArray) != isinstance(gradients, NDArray):
+        raise PreconditionError("variables and gradients must be two arrays or two lists", op="mark_variables")
     several, places = _list(variables), _list(gradients)
     requests = [grad_reqs] * len(several) if isinstance(grad_reqs, str) else list(grad_reqs)
     if not len(several) == len(places) == len(requests):
@@ -160,16 +178,17 @@ def _check_heads(heads: list[NDArray], given: Gradients) -> list[NDArray | None]
         if len(gradients) != len(heads):
             raise PreconditionError("heads and head_grads must be lists of the same length", op="backward")
     for head in heads:
-        if not head._tracked and getattr(head, "_freed", False):
+        if head._tracked & TRACKED:
+            continue
+        if getattr(head, "_freed", False):
             raise GraphFreedError(
                 "the graph was freed by an earlier backward pass; pass retain_graph=True to that one",
                 op="backward",
             )
-        if not head._tracked:
-            raise NotDifferentiableError(
-                "Cannot differentiate node because it is not in a computational graph; compute it inside "
-                "autograd.record() from arrays with attach_grad()"
-            )
+        raise NotDifferentiableError(
+            "Cannot differentiate node because it is not in a computational graph; compute it inside "
+            "autograd.record() from arrays with attach_grad()"
+        )
     for head, gradient in zip(heads, gradients, strict=False):
         if gradient is not None and gradient._spec is not head._spec:
             raise ShapeError(
@@ -300,10 +319,20 @@ def grad(
     -------
     list of NDArray
         One for each variable, in a list also where one variable was given.
+
+    Raises
+    ------
+    AssertionError
+        For an empty list of variables.
+    MXNetError
+        At the call, for a variable without ``attach_grad`` and what :func:`backward` refuses; at the next
+        read of a result, for what fails on the server, and for a variable that the heads do not depend on.
     """
     several, wanted = _list(heads), _list(variables)
+    if not wanted:
+        raise PreconditionError(op="grad", argument="variables", got="none", expected="at least one")
     for variable in wanted:
-        if variable.grad is None or not variable._tracked:
+        if variable.grad is None or not variable._tracked & TRACKED:
             raise NotDifferentiableError(
                 op="grad", argument="variables", got="an array without attach_grad()", expected="variables"
             )

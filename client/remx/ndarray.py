@@ -41,8 +41,10 @@ GRAD_REQUESTS = {"null": 0, "write": 1, "add": 3}
 
 TRACKED: Final = 1
 CALLING: Final = 2
+PASSED_BY: Final = 4
 """The bits of ``_tracked``: the array is part of a recorded computation, in which there is a
-:class:`~remx.autograd.Function`. Ops hand on their inputs' bits."""
+:class:`~remx.autograd.Function`, or a variable of ``grad_req="null"``, which has no gradient but must not be
+written in place while recording either. Ops hand on their inputs' bits."""
 
 _ABS, _CAST, _COPY, _DETACH, _VIEW = (OPS[name] for name in ("abs", "Cast", "_copyto", "_detach", "_view"))
 _TRANSPOSE, _DOT = OPS["transpose"], OPS["dot"]
@@ -63,7 +65,7 @@ class NDArray(Operators, Fluent):
     context, ctx : Context
         The device that holds it.
     grad : NDArray or None
-        The gradient, for an array with ``attach_grad``.
+        The gradient, for an array with ``attach_grad``; of zeros for ``grad_req="null"``.
     """
 
     _gradient: NDArray
@@ -447,15 +449,24 @@ class NDArray(Operators, Fluent):
         ------
         KeyError
             For any other request.
+        ValueError
+            For any other storage type.
         """
         if stype not in (None, "default"):
-            raise ArgumentError(op="attach_grad", argument="stype", got=repr(stype), expected="'default'")
+            raise ValueRangeError(op="attach_grad", argument="stype", got=repr(stype), expected="'default'")
         mode, STATE.mode = STATE.mode, 0
         try:
             gradient = _dispatch.unary(OPS["zeros_like"], self)
         finally:
             STATE.mode = mode
         mark([self], [gradient], [grad_req])
+
+    def _takes_part(self) -> bool:
+        """Whether an array that was recorded still is part of a computation: a backward pass may have freed
+        it, of which only the server knows, which costs a round trip."""
+        if self._tracked & TRACKED and self.grad is None and not self._session.is_tracked(self._handle):
+            self._tracked = 0
+        return self._tracked != 0
 
     def detach(self) -> NDArray:
         """The same memory as an array that no gradient flows through."""
@@ -495,6 +506,7 @@ def mark(variables: Sequence[NDArray], gradients: Sequence[NDArray], requests: S
         if gradient._spec is not variable._spec:
             raise ShapeError(argument="gradients", got=f"{gradient._spec}", expected=f"{variable._spec}")
     session = variables[0]._session
+    _dispatch._check_session([*variables, *gradients], session)
     message = stream_pb2.Mark(
         handles=[variable._handle for variable in variables],
         gradients=[gradient._handle for gradient in gradients],
@@ -502,11 +514,8 @@ def mark(variables: Sequence[NDArray], gradients: Sequence[NDArray], requests: S
     )
     session.command(stream_pb2.Command(mark=message))
     for variable, gradient, code in zip(variables, gradients, codes, strict=True):
-        variable._tracked = TRACKED if code else 0
-        if code:
-            variable._gradient = gradient
-        elif variable.grad is not None:
-            del variable._gradient
+        variable._tracked = TRACKED if code else PASSED_BY
+        variable._gradient = gradient
 
 
 def _unpickled(values: npt.NDArray[Any]) -> NDArray:

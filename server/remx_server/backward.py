@@ -238,6 +238,7 @@ def _by_rules(
     """The gradients that arrive at the leaves, node by node."""
     front = _Front()
     done: list[Node | FunctionNode] = []
+    missed: list[Any] = []
     _start(executor, front, heads, head_gradients)
     arrive = front.arrive
     try:
@@ -248,6 +249,8 @@ def _by_rules(
                 done.append(node)
             if node.function is None:
                 found = gradients_of(node, gs, executor)
+                if len(found) + edges.count(None) != len(edges):
+                    missed += _missed(edges, found)
                 if not retain_graph:
                     node.inputs = node.outputs = NOTHING
             else:
@@ -255,12 +258,40 @@ def _by_rules(
             for position, gradient in found:
                 producer, index = edges[position]
                 arrive(producer, index, gradient)
+        if missed:
+            reached = _zeros_for(missed, front.at_leaves, executor)
+            if not retain_graph:
+                done += reached
     except BaseException:
         # What the pass came through is as gone as if it had come to its end.
         _free(done, leaves(heads))
         raise
     _free(done, list(front.at_leaves))
     return front.at_leaves
+
+
+def _missed(edges: Sequence[Any], found: list[tuple[int, Value]]) -> list[Any]:
+    """The producers of a node's inputs that its rules had no gradient for."""
+    positions = {position for position, _ in found}
+    return [edge[0] for at, edge in enumerate(edges) if edge is not None and at not in positions]
+
+
+def _zeros_for(producers: list[Any], at_leaves: dict[Leaf, Value], executor: Executor) -> list[Any]:
+    """Give zeros to the leaves that can be reached from these producers and that nothing has arrived at: they
+    are part of the computation, if only as indices or conditions. Returns the nodes on the way."""
+    seen = set()
+    nodes = []
+    while producers:
+        producer = producers.pop()
+        if producer in seen or producer.freed is not None:
+            continue
+        seen.add(producer)
+        if producer.__class__ is not Leaf:
+            nodes.append(producer)
+            producers += [edge[0] for edge in producer.edges if edge is not None]
+        elif producer not in at_leaves:
+            at_leaves[producer] = executor.zeros(producer.gradient.spec, producer.gradient.backend)
+    return nodes
 
 
 def _start(

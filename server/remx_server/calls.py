@@ -190,8 +190,16 @@ class Calls:
             for handle, variable in zip(running.message.outputs, running.variables, strict=True):
                 session.new(handle, Value.failed(failure, variable.spec, variable.backend))
             return
-        for leaf in leaves(running.heads):
+        reached = leaves(running.heads)
+        for leaf in reached:
             leaf.gradient.spoil(failure)
+        if not reached and not running.answered:
+            # No array stands for the failure, so that the one who waits has to be told.
+            failure.reported = running.answered = True
+            reply = stream_pb2.Reply(
+                request=running.message.request, failure=to_failure(failure.error, failure.site)
+            )
+            session.outbox.put(stream_pb2.Down(reply=reply))
 
     def heads(self) -> list[Value]:
         """The heads of the passes that wait, whose graphs are kept by nothing else perhaps."""

@@ -22,7 +22,7 @@ from remx_contract.v1 import stream_pb2
 from . import history
 from .executor import classify, make_spec
 from .summary import summarize
-from .tape import Ticket
+from .tape import Ticket, tracked
 from .value import Failed, Value, healthy
 
 if TYPE_CHECKING:
@@ -123,8 +123,12 @@ class Commands:
         limit = self._session.limits.inline_bytes
         reply = stream_pb2.Reply(request=message.request)
         try:
-            value = healthy(self._session.value(message.handle))
-            if message.only_wait:
+            value = self._session.value(message.handle)
+            if not message.only_tracked:
+                healthy(value)
+            if message.only_tracked:
+                reply.tracked = tracked(value)
+            elif message.only_wait:
                 value.backend.synchronize()
                 reply.done = True
             elif value.spec.nbytes > limit:

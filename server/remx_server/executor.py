@@ -214,11 +214,15 @@ class Executor:
         if mode & RECORDING and outputs:
             for value in values:
                 producer = value.producer
-                if producer is not None and producer.freed is None:
-                    self.rank += plan.steps
-                    training = mode & TRAINING != 0
-                    Node(spec, plan, per_call, values, outputs, self.rank, training, site, self.numbers)
-                    break
+                if producer is not None:
+                    if producer.freed is None:
+                        self.rank += plan.steps
+                        training = mode & TRAINING != 0
+                        Node(spec, plan, per_call, values, outputs, self.rank, training, site, self.numbers)
+                        break
+                    # A constant; but a pass from here can say that the graph was freed, and to which leaves.
+                    for output in outputs:
+                        output.producer = producer
         return outputs if spec.plain else outputs[: spec.outputs]
 
     def run_into(

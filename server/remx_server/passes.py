@@ -403,5 +403,5 @@ class Passes:
     def keep(self, form: tuple[Any, ...], program: Program | None, guide: Guide | None) -> None:
         """Remember what tracing a pass gave: a program or nothing, and the way through such graphs."""
         self._programs[form] = False if program is None else program
-        if program is not None and guide is not None:
+        if program is not None and guide is not None and guide.stations:
             self._guides[guide.stations[0][2]] = guide

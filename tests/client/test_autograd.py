@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from remx._session import Session
 from remx.errors import (
     GraphFreedError,
+    InPlaceRecordedError,
     MXNetError,
     NotDifferentiableError,
     OverwrittenValueError,
     PreconditionError,
+    SessionError,
     ShapeError,
 )
+from remx.ndarray import NDArray
 
 
 def variable(mx: ModuleType, *values: float) -> Any:
@@ -251,3 +256,150 @@ def test_control_flow_of_the_tutorials(mx: ModuleType) -> None:
         d = f(a)
     d.backward()
     assert a.grad.asscalar() == d.asscalar() / 3
+
+
+def test_a_leaf_is_a_head_as_often_as_one_likes(mx: ModuleType) -> None:
+    # The third pass would run the program that the second was traced into, had there been any node.
+    x = mx.nd.array([1, 2])
+    x.attach_grad("add")
+    for _ in range(4):
+        x.backward(mx.nd.array([1, 10]))
+    np.testing.assert_array_equal(x.grad.asnumpy(), [4, 40])
+
+
+def test_what_is_computed_of_a_freed_graph_is_a_constant_and_says_so_as_a_head(mx: ModuleType) -> None:
+    x, w = variable(mx, 1, 2), variable(mx, 3, 4)
+    with mx.autograd.record():
+        y = x * x
+        z = y * 2
+    z.backward()
+    with mx.autograd.record():
+        derived = y + 1
+        v = derived * w
+    v.backward()
+    np.testing.assert_array_equal(x.grad.asnumpy(), [4, 8])
+    np.testing.assert_array_equal(w.grad.asnumpy(), [2, 5])
+    derived.backward()
+    with pytest.raises(GraphFreedError, match="retain_graph"):
+        x.grad.asnumpy()
+
+
+def test_an_array_is_written_while_recording_again_once_its_graph_is_freed(mx: ModuleType) -> None:
+    x = variable(mx, 1, 2)
+    buffer = mx.nd.zeros((2,))
+    for step in range(3):
+        before = mx.stats().round_trips
+        with mx.autograd.record():
+            # The first write of a step is allowed, for which the server has to be asked; the second is not.
+            buffer[:] = x * (step + 1)
+            assert mx.stats().round_trips - before == (step > 0)
+            with pytest.raises(InPlaceRecordedError):
+                buffer += 1
+            loss = buffer * buffer
+        loss.backward()
+        np.testing.assert_array_equal(x.grad.asnumpy(), 2 * (step + 1) ** 2 * x.asnumpy())
+
+
+def test_a_variable_is_refused_without_asking(mx: ModuleType) -> None:
+    x = variable(mx, 1, 2)
+    ignored = mx.nd.ones((2,))
+    ignored.attach_grad("null")
+    before = mx.stats().round_trips
+    for one in (x, ignored):
+        with mx.autograd.record(), pytest.raises(InPlaceRecordedError):
+            one += 1
+    assert mx.stats().round_trips == before
+
+
+def test_lists_of_variables_that_do_not_fit(mx: ModuleType) -> None:
+    x, y = mx.nd.ones((2,)), mx.nd.ones((2,))
+    gradient = mx.nd.zeros((2,))
+    for variables, gradients, requests in (
+        ([x, y], [gradient], "write"),
+        ([x], [gradient, gradient], "write"),
+        ([x, y], [gradient, gradient], ["write"]),
+        (x, [gradient], "write"),
+        ([x], gradient, "write"),
+    ):
+        with pytest.raises(PreconditionError, match="mark_variables"):
+            mx.autograd.mark_variables(variables, gradients, requests)
+    with pytest.raises(ShapeError):
+        mx.autograd.mark_variables(x, mx.nd.zeros((3,)))
+    assert x.grad is None
+    assert y.grad is None
+
+
+def test_arrays_of_several_sessions(mx: ModuleType, open_session: Callable[[], Session]) -> None:
+    x = variable(mx, 1, 2)
+    with mx.autograd.record():
+        y = x * 2
+    other = open_session()
+    w, gradient, head_gradient = (
+        NDArray(other, other.put(np.ones(2, np.float32), mx.cpu()), x._spec, mx.cpu()) for _ in range(3)
+    )
+    mx.autograd.mark_variables(w, gradient)
+    with mx.autograd.record():
+        z = w * 3
+    for refused in (
+        lambda: mx.autograd.backward([y, z]),
+        lambda: y.backward(head_gradient),
+        lambda: mx.autograd.grad(y, [x, w]),
+        lambda: mx.autograd.mark_variables(x, head_gradient),
+        lambda: mx.autograd.mark_variables([x, w], [x.grad, w.grad]),
+    ):
+        with pytest.raises(SessionError, match="different sessions"):
+            refused()
+    z.backward()
+    y.backward()
+    np.testing.assert_array_equal(w.grad.asnumpy(), [3, 3])
+    np.testing.assert_array_equal(x.grad.asnumpy(), [2, 2])
+    other.close()
+
+
+def test_a_program_gives_zeros_to_what_a_second_pass_only_compares_with(mx: ModuleType) -> None:
+    x, w = variable(mx, -1, 2), variable(mx, 3, 4)
+    # By the rules, traced, and as a program.
+    for _ in range(4):
+        x.grad[:] = 9
+        with mx.autograd.record():
+            (gradient,) = mx.autograd.grad(mx.nd.relu(x) * w, x, create_graph=True)
+        np.testing.assert_array_equal(gradient.asnumpy(), [0, 4])
+        gradient.backward()
+        np.testing.assert_array_equal(x.grad.asnumpy(), [0, 0])
+        np.testing.assert_array_equal(w.grad.asnumpy(), [0, 1])
+
+
+def test_the_example_of_grad_prints_what_the_tutorial_says(
+    mx: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = mx.nd.ones((2,))
+    x.attach_grad()
+    with mx.autograd.record():
+        z = mx.nd.elemwise_add(mx.nd.exp(x), x)
+        dx = mx.autograd.grad(z, [x], create_graph=True)
+    print(dx[0])
+    assert capsys.readouterr().out == "\n[3.7182817 3.7182817]\n<NDArray 2 @cpu(0)>\n"
+
+
+def test_the_example_of_predict_mode(mx: ModuleType) -> None:
+    def model(x: Any) -> Any:
+        return mx.nd.Dropout(x * 2, p=0.5)
+
+    x = mx.nd.ones((100,))
+    x.attach_grad()
+    with mx.autograd.record():
+        y = model(x)
+        with mx.autograd.predict_mode():
+            test = model(x)
+            assert mx.autograd.is_recording()
+        with mx.autograd.pause():
+            assert (mx.autograd.is_recording(), mx.autograd.is_training()) == (False, False)
+        with mx.autograd.pause(train_mode=True):
+            assert set(model(x).asnumpy().tolist()) == {0, 4}
+    assert test.asnumpy().tolist() == [2] * 100
+    with mx.autograd.train_mode():
+        assert set(model(x).asnumpy().tolist()) == {0, 4}
+    y.backward()
+    np.testing.assert_array_equal(x.grad.asnumpy(), y.asnumpy())
+    test.backward()
+    np.testing.assert_array_equal(x.grad.asnumpy(), [2] * 100)

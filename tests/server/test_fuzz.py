@@ -86,7 +86,12 @@ commands = st.one_of(
             write=st.booleans(),
         ),
     ),
-    st.builds(pb.Command, read=st.builds(pb.Read, request=numbers, handle=numbers, only_wait=st.booleans())),
+    st.builds(
+        pb.Command,
+        read=st.builds(
+            pb.Read, request=numbers, handle=numbers, only_wait=st.booleans(), only_tracked=st.booleans()
+        ),
+    ),
     st.builds(pb.Command, publish=st.builds(pb.Publish, request=numbers, handle=numbers, transfer=numbers)),
     st.builds(pb.Command, barrier=st.builds(pb.Barrier, request=numbers)),
     st.builds(

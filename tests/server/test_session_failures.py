@@ -257,3 +257,36 @@ def test_the_gradients_of_a_failed_pass_can_be_made_variables(wire: Wire) -> Non
     wire.command(mark=pb.Mark(handles=[800], gradients=[wire.put([0, 0])], requests=[1]))
     with pytest.raises(errors.ShapeError):
         wire.read(800)
+
+
+def test_whether_an_array_is_part_of_a_recorded_computation(wire: Wire) -> None:
+    def tracked(handle: int) -> bool:
+        request = next(wire.numbers)
+        wire.command(read=pb.Read(request=request, handle=handle, only_tracked=True))
+        reply = wire.answer(request)
+        assert reply.WhichOneof("kind") == "tracked"
+        return reply.tracked
+
+    x, _ = wire.variable([1, 2])
+    inner = wire.op("square", x, flags=codec.RECORDING)
+    y = wire.op("square", inner, flags=codec.RECORDING)
+    bad = wire.op("broadcast_add", x, wire.put([1, 2, 3]), flags=codec.RECORDING)
+    constant = wire.op("square", x)
+    assert [tracked(handle) for handle in (x, inner, y, bad, constant)] == [True, True, True, True, False]
+    wire.command(backward=pb.Backward(heads=[y]))
+    assert [tracked(handle) for handle in (x, inner, y, bad)] == [True, False, False, True]
+    derived = wire.op("square", inner, flags=codec.RECORDING)
+    assert not tracked(derived)
+    request = next(wire.numbers)
+    wire.command(read=pb.Read(request=request, handle=999, only_tracked=True))
+    with pytest.raises(errors.HandleError):
+        wire.answer(request)
+
+
+def test_a_pass_whose_failure_no_array_stands_for_tells_who_waits(wire: Wire) -> None:
+    x = wire.put([1, 2])
+    request = next(wire.numbers)
+    wire.command(backward=pb.Backward(heads=[x], request=request))
+    with pytest.raises(errors.NotDifferentiableError):
+        wire.answer(request)
+    wire.barrier()

@@ -184,14 +184,16 @@ class UploadTo(_message.Message):
     def __init__(self, handle: _Optional[int] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., transfer: _Optional[int] = ..., write: bool = ..., unchecked: bool = ...) -> None: ...
 
 class Read(_message.Message):
-    __slots__ = ("request", "handle", "only_wait")
+    __slots__ = ("request", "handle", "only_wait", "only_tracked")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     HANDLE_FIELD_NUMBER: _ClassVar[int]
     ONLY_WAIT_FIELD_NUMBER: _ClassVar[int]
+    ONLY_TRACKED_FIELD_NUMBER: _ClassVar[int]
     request: int
     handle: int
     only_wait: bool
-    def __init__(self, request: _Optional[int] = ..., handle: _Optional[int] = ..., only_wait: bool = ...) -> None: ...
+    only_tracked: bool
+    def __init__(self, request: _Optional[int] = ..., handle: _Optional[int] = ..., only_wait: bool = ..., only_tracked: bool = ...) -> None: ...
 
 class Publish(_message.Message):
     __slots__ = ("request", "handle", "transfer", "unchecked")
@@ -374,20 +376,22 @@ class Call(_message.Message):
     def __init__(self, request: _Optional[int] = ..., call: _Optional[int] = ..., function: _Optional[int] = ..., last: bool = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("request", "tensor", "done", "failure", "graph", "summary")
+    __slots__ = ("request", "tensor", "done", "failure", "graph", "summary", "tracked")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     TENSOR_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     GRAPH_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    TRACKED_FIELD_NUMBER: _ClassVar[int]
     request: int
     tensor: Tensor
     done: bool
     failure: Failure
     graph: Graph
     summary: TapeSummary
-    def __init__(self, request: _Optional[int] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., done: bool = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., graph: _Optional[_Union[Graph, _Mapping]] = ..., summary: _Optional[_Union[TapeSummary, _Mapping]] = ...) -> None: ...
+    tracked: bool
+    def __init__(self, request: _Optional[int] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., done: bool = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., graph: _Optional[_Union[Graph, _Mapping]] = ..., summary: _Optional[_Union[TapeSummary, _Mapping]] = ..., tracked: bool = ...) -> None: ...
 
 class TapeSummary(_message.Message):
     __slots__ = ("rows", "nodes", "nbytes", "tape_only")
