@@ -5,6 +5,10 @@ from __future__ import annotations
 from . import (
     snippets_arrays,
     snippets_autograd,
+    snippets_autograd_backward,
+    snippets_autograd_functions,
+    snippets_autograd_grad,
+    snippets_autograd_writes,
     snippets_functions,
     snippets_indexing,
     snippets_operators,
@@ -13,10 +17,14 @@ from . import (
 from .snippets import Table
 
 TABLES: dict[str, Table] = {
-    f"{module.__name__.rpartition('_')[2]}.{name}": value
+    f"{module.__name__.rpartition('snippets_')[2]}.{name}": value
     for module in (
         snippets_arrays,
         snippets_autograd,
+        snippets_autograd_backward,
+        snippets_autograd_functions,
+        snippets_autograd_grad,
+        snippets_autograd_writes,
         snippets_functions,
         snippets_indexing,
         snippets_operators,

@@ -34,6 +34,16 @@ class Differs(NamedTuple):
     why: str
 
 
+WHEN = (
+    "def when(*steps):\n"
+    "  for number, step in enumerate(steps):\n"
+    "    try: step()\n"
+    "    except Exception as error: return number, isinstance(error, mx.MXNetError)\n"
+    "  return len(steps)\n"
+)
+"""The beginning of a snippet that asks which of several steps raises, the call or the read, and whether it is
+an MXNetError."""
+
 Table = dict[str, "str | Differs"]
 """Snippets by name."""
 
