@@ -150,7 +150,9 @@ def mark_variables(variables: Arrays, gradients: Arrays, grad_reqs: str | Sequen
         For a gradient of another shape or dtype than its variable's.
     """
     if isinstance(variables, NDArray) != isinstance(gradients, NDArray):
-        raise PreconditionError("variables and gradients must be two arrays or two lists", op="mark_variables")
+        raise PreconditionError(
+            "variables and gradients must be two arrays or two lists", op="mark_variables"
+        )
     several, places = _list(variables), _list(gradients)
     requests = [grad_reqs] * len(several) if isinstance(grad_reqs, str) else list(grad_reqs)
     if not len(several) == len(places) == len(requests):

@@ -88,7 +88,8 @@ SCOPES: Table = table(
 FUNCTIONS: Table = table(
     _SIGMOID + "mx.random.seed(3); func = sigmoid(); x = mx.nd.random.uniform(shape=(10,)); "
     "x.attach_grad()\n"
-    "with mx.autograd.record():\n    m = func(x)\nm.backward()\ndx_grad = x.grad.asnumpy(); (m, dx_grad)",
+    "with mx.autograd.record():\n    m = func(x)\nm.backward()\n"
+    "dx_grad = x.grad.asnumpy(); (m, str(m), dx_grad, str(x.grad))",
     _SQUARE + _X + _RECORD + "y = Square()(x)\ny.backward(nd.array([1, 2, 3])); x.grad",
     _SQUARE + _X + _RECORD + "y = Square()(x)\nautograd.grad(y, x)",
     _SQUARE + _X + _RECORD + "y = Square()(x * 3) + x\ny.backward(); x.grad",
