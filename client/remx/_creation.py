@@ -17,8 +17,10 @@ from remx_contract.errors import (
 )
 from remx_contract.spec import TensorSpec
 
+from . import _values
 from ._current import current, peek
 from ._dispatch import invoke
+from ._session import next_handle
 from .context import Context, current_context
 from .ndarray import DTypeLike, NDArray
 
@@ -76,7 +78,9 @@ def _with_values(source: Sequence[Any]) -> list[Any]:
 def _from_host(host: np.ndarray[Any, Any], context: Context) -> NDArray:
     session = current()
     session.check_context(context)
-    return NDArray(session, session.put(host, context), TensorSpec.of(host.shape, host.dtype), context)
+    handle = next_handle()
+    _values.put(session, host, context, handle)
+    return NDArray(session, handle, TensorSpec.of(host.shape, host.dtype), context)
 
 
 def _shape_of(op: str, shape: Shape) -> tuple[int, ...]:

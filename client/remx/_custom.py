@@ -24,11 +24,12 @@ from remx_contract.spec import TensorSpec
 from remx_contract.v1 import stream_pb2
 
 from . import _dispatch
+from ._marks import CALLING, TRACKED
 from ._session import Session, next_handle
 from ._sites import site
 from ._state import STATE
 from .context import Context
-from .ndarray import CALLING, TRACKED, NDArray
+from .ndarray import NDArray
 
 _new_number: Final = count(1).__next__
 
@@ -128,7 +129,7 @@ class Function:
         bits = 0
         for array in inputs:
             bits |= array._tracked
-        if not bits:
+        if not bits & (TRACKED | CALLING):
             return
         session = inputs[0]._session
         _dispatch._check_session([*inputs, *outputs], session)

@@ -19,6 +19,7 @@ from remx_contract.dtypes import CODE_OF, from_code
 from remx_contract.errors import DTypeError, FileFormatError, UnsupportedTypeError
 
 from ._creation import array
+from ._values import read_all
 from .ndarray import NDArray
 
 _LIST_MAGIC: Final = 0x112
@@ -57,7 +58,7 @@ def save(fname: str | os.PathLike[str], data: NDArray | Sequence[NDArray] | Mapp
     path = Path(fname)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
-            _write(file, names, _values(arrays))
+            _write(file, names, _fetched(arrays))
         except BaseException:
             file.close()
             os.unlink(file.name)
@@ -72,12 +73,12 @@ def _umask() -> int:
     return current
 
 
-def _values(arrays: Sequence[NDArray]) -> list[np.ndarray[Any, Any]]:
+def _fetched(arrays: Sequence[NDArray]) -> list[np.ndarray[Any, Any]]:
     """The values of arrays, those of one session read together."""
     values: dict[int, np.ndarray[Any, Any]] = {}
     for session in {one._session for one in arrays}:
         mine = [(index, one) for index, one in enumerate(arrays) if one._session is session]
-        read = session.read_all([(one._handle, one._spec) for _, one in mine])
+        read = read_all(session, [(one._handle, one._spec) for _, one in mine])
         values.update((index, host) for (index, _), host in zip(mine, read, strict=True))
     return [values[index] for index in range(len(arrays))]
 

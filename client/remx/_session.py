@@ -12,19 +12,16 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from queue import Empty
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 from remx_contract import CONTRACT_VERSION, codec
 from remx_contract.catalogue import digest
-from remx_contract.dtypes import CODE_OF
 from remx_contract.errors import DeviceError, MXNetError, ServerUnreachableError, SessionError
-from remx_contract.spec import TensorSpec
 from remx_contract.status import from_failure
 from remx_contract.v1 import stream_pb2
 
@@ -56,8 +53,6 @@ YIELD_EVERY_SECONDS: Final = 0.0005
 YIELD_SECONDS: Final = 0.0001
 """How often a program that issues ops without a pause leaves the interpreter to the transport, and how
 long."""
-READS_IN_FLIGHT: Final = 256
-"""How many answers are asked for at a time where many arrays are read together."""
 
 next_handle: Final = count(1).__next__
 """Handles are unique in the process, so that one session's handle means nothing to another."""
@@ -394,96 +389,28 @@ class Session:
             self._transfers -= 1
             self._counts.seconds_waited += time.monotonic() - started
 
-    # Data coming down.
-
-    def read(self, handle: int, spec: TensorSpec) -> Array:
-        """The values of a tensor, in a new array."""
-        return self.read_all([(handle, spec)])[0]
-
-    def read_all(self, tensors: Sequence[tuple[int, TensorSpec]]) -> list[Array]:
-        """The values of several tensors; those that ride the command stream take one round trip together."""
-        arrays: dict[int, Array] = {}
-        small = [index for index, (_, spec) in enumerate(tensors) if spec.nbytes <= self.inline_limit]
-        for first in range(0, len(small), READS_IN_FLIGHT):
-            part = small[first : first + READS_IN_FLIGHT]
-            replies = self.ask(*(_reading(tensors[index][0]) for index in part))
-            arrays.update(
-                (index, codec.array_from_message(reply.tensor))
-                for index, reply in zip(part, replies, strict=True)
-            )
-        return [
-            arrays[index] if index in arrays else self._download(handle, spec)
-            for index, (handle, spec) in enumerate(tensors)
-        ]
-
-    def _download(self, handle: int, spec: TensorSpec) -> Array:
-        transfer = next_number()
-        self.ask(
-            lambda number: stream_pb2.Command(
-                publish=stream_pb2.Publish(
-                    request=number,
-                    handle=handle,
-                    transfer=transfer,
-                    unchecked=not self._transport.checked,
-                )
-            )
-        )
-        array = np.empty(spec.shape, spec.dtype)
+    def download(self, transfer: int, into: memoryview) -> None:
+        """Fill memory with the bytes of a transfer that the server has published."""
         with self._transfer():
-            self._transport.download(self._welcome.session, transfer, _bytes_of(array), self.on_progress)
+            self._transport.download(self._welcome.session, transfer, into, self.on_progress)
         self._check()
-        return array
 
-    def wait(self, handle: int) -> None:
-        """Return when a tensor is computed; raises its failure."""
-        self.ask(_reading(handle, only_wait=True))
+    def upload(self, transfer: int, data: memoryview) -> None:
+        """Send the bytes of a transfer, after the command that takes them."""
+        self._check()
+        self.flush()
+        with self._transfer():
+            self._transport.upload(self._welcome.session, transfer, data, self.on_progress)
+        self._check()
 
-    def is_tracked(self, handle: int) -> bool:
-        """Whether a tensor is part of a recorded computation that no pass has freed; one round trip."""
-        (reply,) = self.ask(_reading(handle, only_tracked=True))
-        return bool(reply.tracked)
+    @property
+    def checked(self) -> bool:
+        """Whether byte streams have a checksum."""
+        return self._transport.checked
 
     def barrier(self) -> None:
         """Return when everything is computed; raises the first failure that nobody has seen yet."""
         self.ask(lambda number: stream_pb2.Command(barrier=stream_pb2.Barrier(request=number)))
-
-    def summarize(self) -> stream_pb2.TapeSummary:
-        """What the session's tape keeps."""
-        # What was dropped so far is to be gone; releases else ride behind the commands.
-        self.release_now()
-        (reply,) = self.ask(lambda number: stream_pb2.Command(summarize=stream_pb2.Summarize(request=number)))
-        summary: stream_pb2.TapeSummary = reply.summary
-        return summary
-
-    # Data going up.
-
-    def put(self, array: Array, context: Context, *, write_to: int = 0) -> int:
-        """Make a tensor of an array's values (or write them to the tensor ``write_to``); returns the
-        handle."""
-        handle = write_to or next_handle()
-        place = stream_pb2.Context(device_type=context.device_typeid, device_id=context.device_id)
-        if array.nbytes <= self.inline_limit:
-            tensor = codec.array_to_message(array)
-            put = stream_pb2.Put(handle=handle, context=place, tensor=tensor, write=bool(write_to))
-            self.command(stream_pb2.Command(put=put), array.nbytes)
-            return handle
-        transfer = next_number()
-        upload = stream_pb2.UploadTo(
-            handle=handle,
-            context=place,
-            tensor=stream_pb2.Tensor(dtype=CODE_OF[array.dtype], shape=array.shape),
-            transfer=transfer,
-            write=bool(write_to),
-            unchecked=not self._transport.checked,
-        )
-        self._check()
-        self.command(stream_pb2.Command(upload=upload))
-        self.flush()
-        with self._transfer():
-            data = _bytes_of(np.ascontiguousarray(array))
-            self._transport.upload(self._welcome.session, transfer, data, self.on_progress)
-        self._check()
-        return handle
 
     def check_context(self, context: Context) -> None:
         """DeviceError unless the server has the device."""
@@ -539,14 +466,6 @@ def _drain(numbers: deque[int]) -> list[int]:
 
 def _release_head(count: int) -> int:
     return codec.RELEASE | count << codec.COUNT_SHIFT
-
-
-def _bytes_of(array: Array) -> memoryview:
-    return memoryview(array.reshape(-1).view(np.uint8).data)
-
-
-def _reading(handle: int, **only: bool) -> Callable[[int], stream_pb2.Command]:
-    return lambda number: stream_pb2.Command(read=stream_pb2.Read(request=number, handle=handle, **only))
 
 
 def _checked(answer: AnyAnswer) -> AnyAnswer:

@@ -21,11 +21,12 @@ from remx_contract.v1 import stream_pb2
 from . import _dispatch
 from ._current import current
 from ._custom import Function, run_pass
+from ._marks import CALLING, TRACKED, mark
 from ._session import next_handle
 from ._sites import site
 from ._state import STATE
 from ._summary import TapeSummary
-from .ndarray import CALLING, TRACKED, NDArray, mark
+from .ndarray import NDArray
 from .symbol import Symbol
 from .symbol._history import head_of
 
@@ -362,4 +363,8 @@ def tape_summary() -> TapeSummary:
 
     Printed, it is a table. Waits for the server. MXNet has nothing like it.
     """
-    return TapeSummary.of(current().summarize())
+    session = current()
+    # What was dropped so far is to be gone; releases else ride behind the commands.
+    session.release_now()
+    (reply,) = session.ask(lambda number: stream_pb2.Command(summarize=stream_pb2.Summarize(request=number)))
+    return TapeSummary.of(reply.summary)

@@ -24,8 +24,9 @@ from remx_contract.errors import (
 from remx_contract.rules.indexing import Key, indexed
 from remx_contract.spec import Shape, TensorSpec
 
-from . import _dispatch
+from . import _dispatch, _values
 from ._operators import NUMBERS, Operators
+from ._session import next_handle
 from ._state import STATE
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _write_host(array: NDArray, selection: Selection, whole: bool, value: Any) -
     host = _as_host(array, value)
     if host.shape != array.shape:
         return False
-    array._session.put(host, array._context, write_to=array._handle)
+    _values.put(array._session, host, array._context, array._handle, write=True)
     return True
 
 
@@ -168,7 +169,8 @@ def _host_value(array: NDArray, value: Any) -> NDArray:
 def new_from_host(array: NDArray, host: np.ndarray[Any, Any]) -> NDArray:
     """NumPy values as an array beside another one."""
     session = array._session
-    handle = session.put(host, array._context)
+    handle = next_handle()
+    _values.put(session, host, array._context, handle)
     made: NDArray = _dispatch.new_array(
         session, handle, TensorSpec.of(host.shape, host.dtype), array._context
     )

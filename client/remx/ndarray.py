@@ -6,7 +6,7 @@ The module is also MXNet's other name for :mod:`remx.nd`: what is not here is lo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +17,15 @@ from remx_contract.errors import (
     MXNetError,
     PreconditionError,
     ShapeError,
-    UnknownKeyError,
     UnsupportedTypeError,
     ValueRangeError,
 )
 from remx_contract.rules.reshape import reshape_codes
 from remx_contract.spec import TensorSpec
-from remx_contract.v1 import stream_pb2
 
-from . import _dispatch, indexing
+from . import _dispatch, _values, indexing
 from ._fluent import Fluent
+from ._marks import TRACKED, mark
 from ._operators import Operators
 from ._printing import values_text
 from ._session import Session
@@ -35,16 +34,6 @@ from .context import Context
 
 DTypeLike = npt.DTypeLike | None
 """What names a dtype; None is the default one."""
-
-GRAD_REQUESTS = {"null": 0, "write": 1, "add": 3}
-"""MXNet's names and codes of what happens to a gradient that arrives."""
-
-TRACKED: Final = 1
-CALLING: Final = 2
-PASSED_BY: Final = 4
-"""The bits of ``_tracked``: the array is part of a recorded computation, in which there is a
-:class:`~remx.autograd.Function`, or a variable of ``grad_req="null"``, which has no gradient but must not be
-written in place while recording either. Ops hand on their inputs' bits."""
 
 _ABS, _CAST, _COPY, _DETACH, _VIEW = (OPS[name] for name in ("abs", "Cast", "_copyto", "_detach", "_view"))
 _TRANSPOSE, _DOT = OPS["transpose"], OPS["dot"]
@@ -144,7 +133,7 @@ class NDArray(Operators, Fluent):
 
     def asnumpy(self) -> npt.NDArray[Any]:
         """The values as a new NumPy array; waits for the server."""
-        return self._session.read(self._handle, self._spec)
+        return _values.read(self._session, self._handle, self._spec)
 
     def asscalar(self) -> Any:
         """The value of an array of one element, as a NumPy scalar; waits for the server.
@@ -170,7 +159,7 @@ class NDArray(Operators, Fluent):
 
     def wait_to_read(self) -> None:
         """Return when the array is computed; raises what went wrong on the server."""
-        self._session.wait(self._handle)
+        _values.wait(self._session, self._handle)
 
     def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> npt.NDArray[Any]:
         array = self.asnumpy()
@@ -464,7 +453,11 @@ class NDArray(Operators, Fluent):
     def _takes_part(self) -> bool:
         """Whether an array that was recorded still is part of a computation: a backward pass may have freed
         it, of which only the server knows, which costs a round trip."""
-        if self._tracked & TRACKED and self.grad is None and not self._session.is_tracked(self._handle):
+        if (
+            self._tracked & TRACKED
+            and self.grad is None
+            and not _values.is_tracked(self._session, self._handle)
+        ):
             self._tracked = 0
         return self._tracked != 0
 
@@ -493,29 +486,6 @@ class NDArray(Operators, Fluent):
         from . import autograd
 
         autograd.backward([self], None if out_grad is None else [out_grad], retain_graph, train_mode)
-
-
-def mark(variables: Sequence[NDArray], gradients: Sequence[NDArray], requests: Sequence[str]) -> None:
-    """Make arrays variables, whose gradients backward passes leave in the given arrays."""
-    codes = []
-    for request in requests:
-        if request not in GRAD_REQUESTS:
-            raise UnknownKeyError(argument="grad_req", got=repr(request), expected="'write', 'add' or 'null'")
-        codes.append(GRAD_REQUESTS[request])
-    for variable, gradient in zip(variables, gradients, strict=True):
-        if gradient._spec is not variable._spec:
-            raise ShapeError(argument="gradients", got=f"{gradient._spec}", expected=f"{variable._spec}")
-    session = variables[0]._session
-    _dispatch._check_session([*variables, *gradients], session)
-    message = stream_pb2.Mark(
-        handles=[variable._handle for variable in variables],
-        gradients=[gradient._handle for gradient in gradients],
-        requests=codes,
-    )
-    session.command(stream_pb2.Command(mark=message))
-    for variable, gradient, code in zip(variables, gradients, codes, strict=True):
-        variable._tracked = TRACKED if code else PASSED_BY
-        variable._gradient = gradient
 
 
 def _unpickled(values: npt.NDArray[Any]) -> NDArray:

@@ -249,12 +249,12 @@ def _by_rules(
                 done.append(node)
             if node.function is None:
                 found = gradients_of(node, gs, executor)
-                if len(found) + edges.count(None) != len(edges):
-                    missed += _missed(edges, found)
                 if not retain_graph:
                     node.inputs = node.outputs = NOTHING
             else:
                 found = yield from _called(executor, front, node, gs)
+            if len(found) + edges.count(None) != len(edges):
+                missed += _missed(edges, found)
             for position, gradient in found:
                 producer, index = edges[position]
                 arrive(producer, index, gradient)
@@ -271,7 +271,7 @@ def _by_rules(
 
 
 def _missed(edges: Sequence[Any], found: list[tuple[int, Value]]) -> list[Any]:
-    """The producers of a node's inputs that its rules had no gradient for."""
+    """The producers of a node's inputs that its rules, or the client, had no gradient for."""
     positions = {position for position, _ in found}
     return [edge[0] for at, edge in enumerate(edges) if edge is not None and at not in positions]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from remx._session import Session
+from remx import _values
+from remx._session import Session, next_handle
 from remx.errors import (
     GraphFreedError,
     InPlaceRecordedError,
@@ -334,9 +335,13 @@ def test_arrays_of_several_sessions(mx: ModuleType, open_session: Callable[[], S
     with mx.autograd.record():
         y = x * 2
     other = open_session()
-    w, gradient, head_gradient = (
-        NDArray(other, other.put(np.ones(2, np.float32), mx.cpu()), x._spec, mx.cpu()) for _ in range(3)
-    )
+
+    def made_there() -> NDArray:
+        handle = next_handle()
+        _values.put(other, np.ones(2, np.float32), mx.cpu(), handle)
+        return NDArray(other, handle, x._spec, mx.cpu())
+
+    w, gradient, head_gradient = (made_there() for _ in range(3))
     mx.autograd.mark_variables(w, gradient)
     with mx.autograd.record():
         z = w * 3

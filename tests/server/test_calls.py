@@ -101,7 +101,6 @@ def test_the_client_is_told_of_the_end_if_it_may_be_waiting(patient: Wire) -> No
     assert (second.function, second.last, second.request) == (5, True, first.request)
     assert second.call != first.call
     recorded.resume(second, 0)
-    # Zeros are what None stands for: nothing has arrived.
     assert patient.read(recorded.gradient).tolist() == [0, 0]
 
 
