@@ -37,7 +37,11 @@ def backward(stage: Stage) -> list[Row]:
     answers = alternate(both(stage, "backward_chain", **arguments), stage.options.rounds)
     scale = 1e6 / (BACKWARD_OPS * BACKWARD_PASSES)
     what = f"backward per op, chain of {BACKWARD_OPS} ops"
-    return [against_mxnet(answers, "backward_chain", what, scale, "us", 0.5)]
+    fresh = alternate(both(stage, "backward_chain", **arguments, fresh=True), stage.options.rounds)
+    return [
+        against_mxnet(answers, "backward_chain", what, scale, "us", 0.5),
+        against_mxnet(fresh, "backward_fresh", f"recording and {what}", scale, "us", 0.5),
+    ]
 
 
 def recording(stage: Stage) -> list[Row]:
@@ -156,7 +160,7 @@ def functions(stage: Stage) -> list[Row]:
 
 
 MEASUREMENTS = {
-    "backward": (backward, ("backward_chain",)),
+    "backward": (backward, ("backward_chain", "backward_fresh")),
     "recording": (recording, ("recording",)),
     "deep": (deep, ("deep_graph",)),
     "step_peak": (step_peak, ("step_peak",)),

@@ -18,8 +18,12 @@ def _variable(mx: Any, device: str) -> Any:
     return x
 
 
-def backward_chain(mx: Any, device: str, ops: int, passes: int, warm_passes: int = 5) -> dict[str, float]:
+def backward_chain(
+    mx: Any, device: str, ops: int, passes: int, fresh: bool = False, warm_passes: int = 5
+) -> dict[str, float]:
     """Differentiate a chain of ``ops`` products, sums and hyperbolic tangents of ten floats again and again.
+
+    With ``fresh``, the chain is recorded anew for each pass, as a training loop does, and that counts too.
 
     Returns
     -------
@@ -29,14 +33,22 @@ def backward_chain(mx: Any, device: str, ops: int, passes: int, warm_passes: int
     """
     x = _variable(mx, device)
     half, small = x * 0.9, x * 0.5
-    with mx.autograd.record():
-        y = x
-        for number in range(ops):
-            y = _link(mx, y, number, half, small)
+
+    def chain() -> Any:
+        with mx.autograd.record():
+            y = x
+            for number in range(ops):
+                y = _link(mx, y, number, half, small)
+        return y
+
+    kept = chain()
 
     def run(times: int) -> None:
         for _ in range(times):
-            y.backward(retain_graph=True)
+            if fresh:
+                chain().backward()
+            else:
+                kept.backward(retain_graph=True)
         x.grad.wait_to_read()
 
     run(warm_passes)
