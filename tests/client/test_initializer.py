@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-from remx import initializer
 from remx.errors import MXNetError, PreconditionError, UnsupportedTypeError, ValueRangeError
-from remx.initializer import InitDesc, Initializer
+from remx.initializer import InitDesc, Initializer, _base
 
 WEIGHT = InitDesc("fc_weight")
 
@@ -19,10 +19,10 @@ WEIGHT = InitDesc("fc_weight")
 @pytest.fixture(autouse=True)
 def same_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a test registers is gone after it."""
-    before = dict(initializer._REGISTRY)
+    before = dict(_base._REGISTRY)
     yield
-    initializer._REGISTRY.clear()
-    initializer._REGISTRY.update(before)
+    _base._REGISTRY.clear()
+    _base._REGISTRY.update(before)
 
 
 NAMES = ["constant", "msraprelu", "normal", "one", "ones", "orthogonal", "uniform", "xavier", "zero", "zeros"]
@@ -137,7 +137,10 @@ def test_what_is_refused_names_what_is_known(mx: ModuleType) -> None:
         mx.init.Zero()(InitDesc("strange"), mx.nd.zeros((2,)))
     with pytest.raises(ValueRangeError, match="at least 2D"):
         mx.init.Xavier()(WEIGHT, mx.nd.zeros((2,)))
-    with pytest.raises(UnsupportedTypeError, match="InitDesc"):
+    with (
+        pytest.warns(DeprecationWarning, match="InitDesc"),
+        pytest.raises(UnsupportedTypeError, match="InitDesc"),
+    ):
         mx.init.Zero()(3, mx.nd.zeros((2,)))
     with pytest.raises(MXNetError, match="rand_type"):
         mx.init.Orthogonal(rand_type="nonsense")(WEIGHT, mx.nd.zeros((2, 2)))
@@ -154,11 +157,16 @@ def test_a_plain_name_is_deprecated(mx: ModuleType) -> None:
     assert weight.asnumpy().tolist() == [1, 1]
 
 
-def test_verbosity(mx: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verbosity(mx: ModuleType, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     weight = mx.nd.zeros((2, 2))
     mx.init.One().set_verbosity(True)(WEIGHT, weight)
     mx.init.One().set_verbosity(True, lambda arr: f"sum {arr.sum().asscalar():g}")(InitDesc("b_bias"), weight)
+    mx.init.One().set_verbosity(True)(InitDesc("own", {"__init__": "zeros"}), weight)
+    mx.init.One().set_verbosity(False)(WEIGHT, weight)
     mx.init.One()(WEIGHT, weight)
-    assert (
-        capsys.readouterr().out == "Initialized fc_weight as weight: 1.0\nInitialized b_bias as bias: sum 0\n"
-    )
+    assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("root", "INFO", "Initialized fc_weight as weight: 1.0"),
+        ("root", "INFO", "Initialized b_bias as bias: sum 0"),
+        ("root", "INFO", "Initialized own as zeros: 0.0"),
+    ]

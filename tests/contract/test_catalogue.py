@@ -31,6 +31,7 @@ def signatures() -> dict[str, dict[str, Any]]:
 OWN = {
     *HELPERS,
     *PLACES,
+    "_init_bilinear",
     "_init_orthogonal",
     # In MXNet these are Python functions of several ops.
     "_contrib_isfinite",

@@ -23,6 +23,16 @@ ROWS = (
         random=True,
         doc="A matrix with orthogonal rows or columns of length `scale`, made of the singular vectors of a "
         "random matrix, uniform from -1 to 1 or normal. Axes after the first are flattened into columns; "
-        "the signs of the vectors are LAPACK's and vary with its build, as MXNet's do.",
+        "the largest element of each vector, by magnitude, is positive.",
+    ),
+    Op(
+        "_init_bilinear",
+        inputs=(),
+        attrs=(Attr("shape", SHAPE), Attr("dtype", DTYPE, float32)),
+        shape=shapes.shape_attr,
+        dtype=types.attr,
+        grad=NONE,
+        doc="The weights of a deconvolution that upsamples by linear interpolation: along the third and "
+        "fourth of at least four axes, a pyramid as wide as the fourth one is long.",
     ),
 )
