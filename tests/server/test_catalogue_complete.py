@@ -18,7 +18,7 @@ from remx_server.registry import KERNELS, check_complete
 from remx_server.tape import Leaf, Node
 from remx_server.value import Value
 from support.derivatives import Derivatives, smooth_samples
-from support.own_rows import HELPERS, PLACES
+from support.own_rows import HELPERS, INITIAL, PLACES
 from support.runner import Runner
 from support.samples import SAMPLES, arrays
 
@@ -43,7 +43,7 @@ def test_a_kernel_is_in_the_family_of_its_row() -> None:
 
 
 def test_every_row_has_a_sample() -> None:
-    assert set(OPS) - set(SAMPLES) == RANDOM | PLACES | HELPERS
+    assert set(OPS) - set(SAMPLES) == RANDOM | PLACES | HELPERS | INITIAL
     assert not set(SAMPLES) - set(OPS)
 
 

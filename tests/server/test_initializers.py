@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from remx_contract.errors import ShapeError
 from support.runner import Runner
 from support.samples_random import ORTHOGONAL, SCRIPT, SEEDS
 
@@ -14,10 +15,9 @@ with np.load(Path(__file__).parents[1] / "golden" / "random_ops.npz") as _file:
 
 
 def as_vectors(weight: np.ndarray) -> np.ndarray:
-    """The singular vectors as rows, of which the first large element is positive.
+    """The singular vectors as rows, of which the largest element is positive.
 
-    Their signs are not part of the comparison: LAPACK 3.10 changed those of its rotations, so MXNet's own
-    weights depend on the build of NumPy.
+    The signs of MXNet's own depend on the build of NumPy, since LAPACK 3.10 changed those of its rotations.
     """
     matrix = weight.reshape(weight.shape[0], -1)
     vectors = matrix if matrix.shape[0] < matrix.shape[1] else matrix.T
@@ -38,6 +38,9 @@ def test_orthogonal_gives_the_weights_of_mxnet(seed: int) -> None:
         expected = GOLDEN[f"{seed}/orthogonal/{index}"]
         assert weight.shape == expected.shape
         np.testing.assert_allclose(as_vectors(weight), as_vectors(expected), atol=1e-5)
+        # The signs are those of as_vectors, whatever LAPACK's are.
+        matrix = weight.reshape(weight.shape[0], -1)
+        assert (as_vectors(weight) == (matrix if matrix.shape[0] < matrix.shape[1] else matrix.T)).all()
 
 
 @pytest.mark.parametrize("shape", [(6,), (4, 9), (9, 4), (3, 2, 5)])
@@ -47,3 +50,9 @@ def test_orthogonal_rows_or_columns_have_the_length_of_the_scale(shape: tuple[in
     matrix = weight.reshape(shape[0], -1)
     gram = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
     np.testing.assert_allclose(gram, 9 * np.eye(len(gram)), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2,), (3, 4, 5)])
+def test_bilinear_weights_need_four_axes(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match="4 axes"):
+        Runner().call("_init_bilinear", [], {"shape": shape})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # Views and indexing, which are no ops in MXNet: test_kernels.py, and the tests of the client.
 PLACES = {"_view", "_detach", "_index", "_index_put"}
+# Initial values that MXNet computes in Python: the client's test_initializer_weights.py.
+INITIAL = {"_init_bilinear"}
 # What gradient rules are written with, which the gradient suites run.
 HELPERS = {
     "_blank",

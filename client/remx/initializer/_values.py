@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import json
-from math import prod, sqrt
+from math import copysign, prod, sqrt
 from typing import Any, Final
 
 import numpy as np
 from remx_contract.catalogue import OPS
-from remx_contract.errors import ValueRangeError
+from remx_contract.errors import PreconditionError, UnsupportedTypeError, ValueRangeError
 
 from .. import random
 from .._dispatch import invoke
 from ..ndarray import NDArray
 from ._base import Initializer, alias, register
+from ._single import as_single
 
 _DESCRIBED_ELEMENTS: Final = 64
 """Arrays of more elements are left out of descriptions, so that no weights cross the wire."""
+_NUMBERS: Final = (int, float, np.generic)
+
+
+def _fill_uniform(arr: NDArray, scale: float, op: str, argument: str, given: float) -> None:
+    if scale < 0:
+        raise ValueRangeError(op=op, argument=argument, got=str(given), expected="0 or more")
+    single = as_single(scale)
+    random.uniform(-single, single, out=arr)
+
+
+def _fill_normal(arr: NDArray, scale: float, op: str, argument: str, given: float) -> None:
+    if scale <= 0:
+        raise ValueRangeError(op=op, argument=argument, got=str(given), expected="more than 0")
+    random.normal(0, as_single(scale), out=arr)
 
 
 @alias("zeros")
@@ -91,11 +106,11 @@ class Uniform(Initializer):
         self.scale = scale
 
     def _init_weight(self, name: str, arr: NDArray) -> None:
-        if self.scale < 0:
-            raise ValueRangeError(
-                op="Uniform", argument="scale", got=str(self.scale), expected="0 or a positive number"
+        if not isinstance(self.scale, _NUMBERS):
+            raise UnsupportedTypeError(
+                op="Uniform", argument="scale", got=repr(self.scale), expected="a number"
             )
-        random.uniform(-self.scale, self.scale, out=arr)
+        _fill_uniform(arr, self.scale, "Uniform", "scale", self.scale)
 
 
 @register
@@ -107,11 +122,9 @@ class Normal(Initializer):
         self.sigma = sigma
 
     def _init_weight(self, name: str, arr: NDArray) -> None:
-        if self.sigma <= 0:
-            raise ValueRangeError(
-                op="Normal", argument="sigma", got=str(self.sigma), expected="a positive number"
-            )
-        random.normal(0, self.sigma, out=arr)
+        if not isinstance(self.sigma, _NUMBERS):
+            raise PreconditionError(op="Normal", argument="sigma", got=repr(self.sigma), expected="a number")
+        _fill_normal(arr, self.sigma, "Normal", "sigma", self.sigma)
 
 
 @register
@@ -170,15 +183,12 @@ class Xavier(Initializer):
         fans["avg"] = (fans["in"] + fans["out"]) / 2.0
         if self.factor_type not in fans:
             raise _bad_choice("factor_type", self.factor_type, "'avg', 'in' or 'out'")
-        if self.magnitude < 0:
-            raise ValueRangeError(
-                op="Xavier", argument="magnitude", got=str(self.magnitude), expected="0 or a positive number"
-            )
-        scale = sqrt(self.magnitude / fans[self.factor_type])
+        square = self.magnitude / fans[self.factor_type]
+        scale = copysign(sqrt(abs(square)), square)
         if self.rnd_type == "uniform":
-            random.uniform(-scale, scale, out=arr)
+            _fill_uniform(arr, scale, "Xavier", "magnitude", self.magnitude)
         elif self.rnd_type == "gaussian":
-            random.normal(0, scale, out=arr)
+            _fill_normal(arr, scale, "Xavier", "magnitude", self.magnitude)
         else:
             raise _bad_choice("rnd_type", self.rnd_type, "'uniform' or 'gaussian'")
 
