@@ -42,6 +42,8 @@ The first ones leave soon, so that the server does not wait, and later ones are 
 BATCH_BYTES: Final = 1 << 18
 """A batch leaves when it has this much inline data: on a slow link, its acknowledgement is the sign of
 life."""
+GATHERED_WORDS: Final = 1 << 17
+"""A batch that is gathered leaves when it is as large as this, about 10,000 fills."""
 WINDOW_WORDS: Final = 1 << 19
 """Code words that may be unacknowledged, about 100,000 ops: several times a pipe of 40 ms at 5 us an op."""
 WINDOW_BYTES: Final = 64 << 20
@@ -93,6 +95,7 @@ class Session:
         self.spec_refs: weakref.WeakValueDictionary[Any, SpecRef] = weakref.WeakValueDictionary()
         self.ops = 0
         self.lock = threading.Lock()
+        self._gathering = 0
         self._commands: list[stream_pb2.Command] = []
         self._command_bytes = 0
         self._acknowledged = threading.Condition()
@@ -151,6 +154,25 @@ class Session:
         if releases:
             self.extend((_release_head(len(releases)), *releases))
 
+    @contextmanager
+    def one_batch(self) -> Iterator[None]:
+        """Inside, commands wait for each other and leave in one batch; unless they are very many, or somebody
+        waits for an answer."""
+        with self.lock:
+            self._gathering += 1
+            self._set_limit(GATHERED_WORDS)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._gathering -= 1
+            self.flush()
+
+    def _set_limit(self, words: int) -> None:
+        """Let batches leave at so many words; not while one is gathered, nor once the session has ended."""
+        if self.limit > 0:
+            self.limit = GATHERED_WORDS if self._gathering else words
+
     def flush(self) -> None:
         """Send what is queued as one batch; blocks while the window is full.
 
@@ -201,8 +223,7 @@ class Session:
             self._in_flight.append((self._sequence, len(words), nbytes))
             self._flying_words += len(words)
             self._flying_bytes += nbytes
-            if self.limit > 0:
-                self.limit = min(max(self._flying_words, MIN_BATCH_WORDS), MAX_BATCH_WORDS)
+            self._set_limit(min(max(self._flying_words, MIN_BATCH_WORDS), MAX_BATCH_WORDS))
             self._counts.batches += 1
             self._transport.send(stream_pb2.Up(batch=batch))
             return len(words)
@@ -229,7 +250,7 @@ class Session:
         """Twice a second: release what an idle program dropped, and watch over byte streams that stand
         still."""
         while not self._ended.wait(PING_SECONDS):
-            if (self.dead or self.dead_specs) and not self._in_flight:
+            if (self.dead or self.dead_specs) and not self._in_flight and not self._gathering:
                 self._send_batch()
             if self._transfers:
                 self._watch(self._last_heard)
@@ -264,7 +285,7 @@ class Session:
         idle = self._settle(message.sequence)
         with self._acknowledged:
             self._acknowledged.notify_all()
-        if idle and self.code and self._failed is None:
+        if idle and self.code and self._failed is None and not self._gathering:
             self._send_batch()
 
     def _settle(self, sequence: int) -> bool:
@@ -278,8 +299,8 @@ class Session:
                 _, words, nbytes = flying.popleft()
                 self._flying_words -= words
                 self._flying_bytes -= nbytes
-            if not flying and not self.code and self.limit > 0:
-                self.limit = 1
+            if not flying and not self.code:
+                self._set_limit(1)
             return not flying
 
     def on_end(self, error: MXNetError) -> None:

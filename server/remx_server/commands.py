@@ -21,6 +21,7 @@ from remx_contract.v1 import stream_pb2
 
 from . import history
 from .executor import classify, make_spec
+from .positions import Position
 from .summary import summarize
 from .tape import Ticket, tracked
 from .value import Failed, Value, healthy
@@ -184,6 +185,23 @@ class Commands:
         summary = summarize(session.table.values(), session.calls.heads())
         reply = stream_pb2.Reply(request=message.request, summary=summary)
         session.outbox.put(stream_pb2.Down(reply=reply))
+
+    # Parameters.
+
+    def _fill(self, message: stream_pb2.Fill) -> None:
+        session = self._session
+        session.value(message.handle)
+        state = session.random_of(message.thread)
+        if message.HasField("start"):
+            state.go_to(Position.of(message.start), lambda: session.closing)
+        session.parameters.note(message, state.position, session.table)
+
+    def _describe(self, message: stream_pb2.Describe) -> None:
+        session = self._session
+        fillings = session.parameters.describe(message.handles)
+        session.outbox.put(
+            stream_pb2.Down(reply=stream_pb2.Reply(request=message.request, fillings=fillings))
+        )
 
     # Autograd and random state.
 

@@ -34,8 +34,8 @@ from .config import Limits
 from .executor import Executor, OpSpec, poison
 from .log import log
 from .outbox import Outbox
-from .random_state import RandomState
-from .random_streams import RandomStreams
+from .parameters import Parameters
+from .positions import CountedState, CountedStreams
 from .transfers import Transfers
 from .value import Failure, Value
 
@@ -80,9 +80,10 @@ class Session:
         self.token = secrets.token_bytes(16)
         self.devices = devices
         self.limits = limits
-        self.random = RandomStreams()
+        self.random = CountedStreams()
         self.executor = Executor(devices, self.random_of)
         self.transfers = Transfers(limits)
+        self.parameters = Parameters()
         self.table: dict[int, Value] = {}
         self.specs: dict[int, OpSpec] = {}
         self.applied = 0
@@ -348,7 +349,7 @@ class Session:
         """The backend of a context; DeviceError if the server has no such device."""
         return self.devices.find(context.device_type, context.device_id)
 
-    def random_of(self, thread: int) -> RandomState:
+    def random_of(self, thread: int) -> CountedState:
         """The random state of one of the client's threads; LimitError beyond the number it can have."""
         if thread not in self._random_threads:
             if len(self._random_threads) >= self.limits.random_threads:

@@ -68,6 +68,15 @@ def definitions(draw: st.DrawFn, spec_ids: st.SearchStrategy[int] = small_number
     )
 
 
+# Far ways take long, and ways that are too far are refused.
+ways = st.one_of(st.integers(0, 5000), st.sampled_from([2**41, 2**64 - 1]))
+positions = st.builds(
+    pb.Position,
+    seed=integers,
+    for_context=st.booleans(),
+    parallel=st.one_of(st.lists(ways, max_size=6), st.just([1] * 1025)),
+    single=ways,
+)
 handle_lists = st.lists(numbers, max_size=4)
 commands = st.one_of(
     st.builds(pb.Command, define=definitions()),
@@ -129,6 +138,18 @@ commands = st.one_of(
         resume=st.builds(pb.Resume, call=small_numbers, gradients=handle_lists, failed=st.booleans()),
     ),
     st.builds(pb.Command, seed=st.builds(pb.Seed, thread=numbers, seed=integers, for_context=st.booleans())),
+    st.builds(
+        pb.Command,
+        fill=st.builds(
+            pb.Fill,
+            thread=small_numbers,
+            handle=numbers,
+            name=st.text(max_size=4),
+            initializer=st.sampled_from(TEXTS),
+            start=st.one_of(st.none(), positions),
+        ),
+    ),
+    st.builds(pb.Command, describe=st.builds(pb.Describe, request=numbers, handles=handle_lists)),
     st.builds(pb.Command, forget=st.builds(pb.Forget, spec_ids=handle_lists)),
     st.just(pb.Command()),
 )

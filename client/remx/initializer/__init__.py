@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from ._base import InitDesc, Initializer, alias, create, register
 from ._containers import Load, Mixed
+from ._filling import Description, Filling, Position, describe, fill, refill
 from ._fused import FusedRNN
 from ._values import (
     Bilinear,
@@ -29,6 +30,8 @@ from ._values import (
 __all__ = [
     "Bilinear",
     "Constant",
+    "Description",
+    "Filling",
     "FusedRNN",
     "InitDesc",
     "Initializer",
@@ -39,10 +42,14 @@ __all__ = [
     "Normal",
     "One",
     "Orthogonal",
+    "Position",
     "Uniform",
     "Xavier",
     "Zero",
     "alias",
     "create",
+    "describe",
+    "fill",
+    "refill",
     "register",
 ]

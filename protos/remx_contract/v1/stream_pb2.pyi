@@ -42,7 +42,7 @@ class Batch(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., code: _Optional[_Iterable[int]] = ..., commands: _Optional[_Iterable[_Union[Command, _Mapping]]] = ...) -> None: ...
 
 class Command(_message.Message):
-    __slots__ = ("define", "put", "upload", "read", "publish", "barrier", "mark", "backward", "seed", "forget", "record", "take", "resume", "history", "summarize")
+    __slots__ = ("define", "put", "upload", "read", "publish", "barrier", "mark", "backward", "seed", "forget", "record", "take", "resume", "history", "summarize", "fill", "describe")
     DEFINE_FIELD_NUMBER: _ClassVar[int]
     PUT_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
@@ -58,6 +58,8 @@ class Command(_message.Message):
     RESUME_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     SUMMARIZE_FIELD_NUMBER: _ClassVar[int]
+    FILL_FIELD_NUMBER: _ClassVar[int]
+    DESCRIBE_FIELD_NUMBER: _ClassVar[int]
     define: Define
     put: Put
     upload: UploadTo
@@ -73,7 +75,9 @@ class Command(_message.Message):
     resume: Resume
     history: History
     summarize: Summarize
-    def __init__(self, define: _Optional[_Union[Define, _Mapping]] = ..., put: _Optional[_Union[Put, _Mapping]] = ..., upload: _Optional[_Union[UploadTo, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., publish: _Optional[_Union[Publish, _Mapping]] = ..., barrier: _Optional[_Union[Barrier, _Mapping]] = ..., mark: _Optional[_Union[Mark, _Mapping]] = ..., backward: _Optional[_Union[Backward, _Mapping]] = ..., seed: _Optional[_Union[Seed, _Mapping]] = ..., forget: _Optional[_Union[Forget, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., take: _Optional[_Union[Take, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., history: _Optional[_Union[History, _Mapping]] = ..., summarize: _Optional[_Union[Summarize, _Mapping]] = ...) -> None: ...
+    fill: Fill
+    describe: Describe
+    def __init__(self, define: _Optional[_Union[Define, _Mapping]] = ..., put: _Optional[_Union[Put, _Mapping]] = ..., upload: _Optional[_Union[UploadTo, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., publish: _Optional[_Union[Publish, _Mapping]] = ..., barrier: _Optional[_Union[Barrier, _Mapping]] = ..., mark: _Optional[_Union[Mark, _Mapping]] = ..., backward: _Optional[_Union[Backward, _Mapping]] = ..., seed: _Optional[_Union[Seed, _Mapping]] = ..., forget: _Optional[_Union[Forget, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., take: _Optional[_Union[Take, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., history: _Optional[_Union[History, _Mapping]] = ..., summarize: _Optional[_Union[Summarize, _Mapping]] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ..., describe: _Optional[_Union[Describe, _Mapping]] = ...) -> None: ...
 
 class Context(_message.Message):
     __slots__ = ("device_type", "device_id")
@@ -299,6 +303,42 @@ class History(_message.Message):
     handle: int
     def __init__(self, request: _Optional[int] = ..., handle: _Optional[int] = ...) -> None: ...
 
+class Fill(_message.Message):
+    __slots__ = ("thread", "handle", "name", "initializer", "own", "start")
+    THREAD_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    INITIALIZER_FIELD_NUMBER: _ClassVar[int]
+    OWN_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    thread: int
+    handle: int
+    name: str
+    initializer: str
+    own: str
+    start: Position
+    def __init__(self, thread: _Optional[int] = ..., handle: _Optional[int] = ..., name: _Optional[str] = ..., initializer: _Optional[str] = ..., own: _Optional[str] = ..., start: _Optional[_Union[Position, _Mapping]] = ...) -> None: ...
+
+class Describe(_message.Message):
+    __slots__ = ("request", "handles")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    HANDLES_FIELD_NUMBER: _ClassVar[int]
+    request: int
+    handles: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, request: _Optional[int] = ..., handles: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Position(_message.Message):
+    __slots__ = ("seed", "for_context", "parallel", "single")
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    FOR_CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    PARALLEL_FIELD_NUMBER: _ClassVar[int]
+    SINGLE_FIELD_NUMBER: _ClassVar[int]
+    seed: int
+    for_context: bool
+    parallel: _containers.RepeatedScalarFieldContainer[int]
+    single: int
+    def __init__(self, seed: _Optional[int] = ..., for_context: bool = ..., parallel: _Optional[_Iterable[int]] = ..., single: _Optional[int] = ...) -> None: ...
+
 class Ping(_message.Message):
     __slots__ = ("number",)
     NUMBER_FIELD_NUMBER: _ClassVar[int]
@@ -376,7 +416,7 @@ class Call(_message.Message):
     def __init__(self, request: _Optional[int] = ..., call: _Optional[int] = ..., function: _Optional[int] = ..., last: bool = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("request", "tensor", "done", "failure", "graph", "summary", "tracked")
+    __slots__ = ("request", "tensor", "done", "failure", "graph", "summary", "tracked", "fillings")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     TENSOR_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
@@ -384,6 +424,7 @@ class Reply(_message.Message):
     GRAPH_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     TRACKED_FIELD_NUMBER: _ClassVar[int]
+    FILLINGS_FIELD_NUMBER: _ClassVar[int]
     request: int
     tensor: Tensor
     done: bool
@@ -391,7 +432,27 @@ class Reply(_message.Message):
     graph: Graph
     summary: TapeSummary
     tracked: bool
-    def __init__(self, request: _Optional[int] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., done: bool = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., graph: _Optional[_Union[Graph, _Mapping]] = ..., summary: _Optional[_Union[TapeSummary, _Mapping]] = ..., tracked: bool = ...) -> None: ...
+    fillings: Fillings
+    def __init__(self, request: _Optional[int] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., done: bool = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., graph: _Optional[_Union[Graph, _Mapping]] = ..., summary: _Optional[_Union[TapeSummary, _Mapping]] = ..., tracked: bool = ..., fillings: _Optional[_Union[Fillings, _Mapping]] = ...) -> None: ...
+
+class Fillings(_message.Message):
+    __slots__ = ("fillings",)
+    class Filling(_message.Message):
+        __slots__ = ("known", "name", "initializer", "own", "position")
+        KNOWN_FIELD_NUMBER: _ClassVar[int]
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        INITIALIZER_FIELD_NUMBER: _ClassVar[int]
+        OWN_FIELD_NUMBER: _ClassVar[int]
+        POSITION_FIELD_NUMBER: _ClassVar[int]
+        known: bool
+        name: str
+        initializer: str
+        own: str
+        position: Position
+        def __init__(self, known: bool = ..., name: _Optional[str] = ..., initializer: _Optional[str] = ..., own: _Optional[str] = ..., position: _Optional[_Union[Position, _Mapping]] = ...) -> None: ...
+    FILLINGS_FIELD_NUMBER: _ClassVar[int]
+    fillings: _containers.RepeatedCompositeFieldContainer[Fillings.Filling]
+    def __init__(self, fillings: _Optional[_Iterable[_Union[Fillings.Filling, _Mapping]]] = ...) -> None: ...
 
 class TapeSummary(_message.Message):
     __slots__ = ("rows", "nodes", "nbytes", "tape_only")
