@@ -12,7 +12,7 @@ import grpc
 import numpy as np
 import remx as mx
 
-from . import graphs, side, workloads
+from . import fills, graphs, side, workloads
 
 
 def _statistic(name: str) -> float:
@@ -38,7 +38,7 @@ def main() -> None:
     mx.connect(options.connect)
     tasks: dict[str, Any] = {
         name: partial(program, mx, options.device)
-        for name, program in (workloads.PROGRAMS | graphs.PROGRAMS).items()
+        for name, program in (workloads.PROGRAMS | graphs.PROGRAMS | fills.PROGRAMS).items()
     }
     tasks["training"] = partial(tasks["training"], count=partial(_statistic, "round_trips"))
     tasks["statistic"] = lambda name: {"value": _statistic(name)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -25,18 +26,40 @@ def same_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     _base._REGISTRY.update(before)
 
 
-NAMES = ["constant", "msraprelu", "normal", "one", "ones", "orthogonal", "uniform", "xavier", "zero", "zeros"]
+ARGUMENTS = {
+    "bilinear": {},
+    "constant": {"value": 2},
+    "fusedrnn": {"init": "xavier", "num_hidden": 30, "num_layers": 2, "mode": "gru"},
+    "lstmbias": {},
+    "msraprelu": {},
+    "normal": {},
+    "one": {},
+    "ones": {},
+    "orthogonal": {},
+    "uniform": {},
+    "xavier": {},
+    "zero": {},
+    "zeros": {},
+}
+"""Every name in MXNet's registry, with what its initializer cannot do without."""
+NAMES = list(ARGUMENTS)
+GRU = 3 * 30 * (40 + 30 + 2) + 3 * 30 * (30 + 30 + 2)
+SHAPES = {"bilinear": (20, 10, 10, 10), "fusedrnn": (GRU,)}
+
+
+def test_the_names_are_mxnet_s() -> None:
+    assert sorted(_base._REGISTRY) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_weight_crosses_the_wire(mx: ModuleType, name: str) -> None:
-    made = mx.init.create(name, **({"value": 2} if name == "constant" else {}))
-    weight = mx.nd.empty((100, 200))
+    made = mx.init.create(name, **ARGUMENTS[name])
+    weight = mx.nd.empty(SHAPES.get(name, (100, 200)))
     before = mx.stats()
     made(WEIGHT, weight)
     mx.nd.waitall()
     after = mx.stats()
-    assert after.bytes_up - before.bytes_up < 2000
+    assert after.bytes_up - before.bytes_up < 4000
     assert after.round_trips - before.round_trips == 1
     if name not in ("zero", "zeros"):
         assert np.abs(weight.asnumpy()).max() > 0
@@ -44,7 +67,7 @@ def test_no_weight_crosses_the_wire(mx: ModuleType, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_dumps_writes_makes_the_same(mx: ModuleType, name: str) -> None:
-    made = mx.init.create(name, **({"value": 2} if name == "constant" else {}))
+    made = mx.init.create(name, **ARGUMENTS[name])
     again = mx.init.create(made.dumps())
     assert again == made
     assert json.loads(made.dumps()) == json.loads(again.dumps())
@@ -53,8 +76,8 @@ def test_what_dumps_writes_makes_the_same(mx: ModuleType, name: str) -> None:
 @pytest.mark.parametrize("name", [*NAMES, "xavier"])
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
 def test_the_array_keeps_its_dtype(mx: ModuleType, name: str, dtype: str) -> None:
-    made = mx.init.create(name, **({"value": 2} if name == "constant" else {}))
-    weight = mx.nd.zeros((3, 4), dtype=dtype)
+    made = mx.init.create(name, **ARGUMENTS[name])
+    weight = mx.nd.zeros(SHAPES.get(name, (3, 4)), dtype=dtype)
     made(WEIGHT, weight)
     assert weight.asnumpy().dtype == np.dtype(dtype)
     assert np.isfinite(weight.asnumpy()).all()
@@ -170,3 +193,70 @@ def test_verbosity(mx: ModuleType, caplog: pytest.LogCaptureFixture) -> None:
         ("root", "INFO", "Initialized b_bias as bias: sum 0"),
         ("root", "INFO", "Initialized own as zeros: 0.0"),
     ]
+
+
+def test_load_tells_where_values_came_from(mx: ModuleType, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    load = mx.init.Load({"arg:fc_weight": mx.nd.ones((2,))}, mx.init.Zero(), verbose=True)
+    for name in ("fc_weight", "fc_bias"):
+        load(InitDesc(name), mx.nd.zeros((2,)))
+    mx.init.Load({"fc_weight": mx.nd.ones((2,))})(WEIGHT, mx.nd.zeros((2,)))
+    assert [record.getMessage() for record in caplog.records] == [
+        "Initialized fc_weight by loading",
+        "Initialized fc_bias by default",
+    ]
+
+
+def test_load_wants_named_arrays_of_the_right_shape(mx: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "list.params"
+    mx.nd.save(path, [mx.nd.ones((2,))])
+    with pytest.raises(PreconditionError, match="without names"):
+        mx.init.Load(str(path))
+    load = mx.init.Load({"fc_weight": mx.nd.ones((2,)), "aux:other": np.ones(3)})
+    with pytest.raises(PreconditionError, match=r"target \(3,\) vs loaded \(2,\)"):
+        load(WEIGHT, mx.nd.zeros((3,)))
+    with pytest.raises(PreconditionError, match="Loaded are fc_weight, other"):
+        load(InitDesc("fc_bias"), mx.nd.zeros((3,)))
+
+
+def test_mixed_says_which_patterns_there_are(mx: ModuleType) -> None:
+    mixed = mx.init.Mixed(["bias", "x"], [mx.init.Zero(), mx.init.One()])
+    with pytest.raises(ValueRangeError, match=r"fc_bias did not match any pattern \(of 'bias', 'x';.*'\.\*'"):
+        mixed(InitDesc("fc_bias"), mx.nd.zeros((2,)))
+
+
+def test_a_name_that_is_taken_changes_hands_with_a_warning(mx: ModuleType) -> None:
+    with pytest.warns(UserWarning, match="takes the name zero from remx") as caught:
+
+        @mx.init.register
+        class Zero(Initializer):
+            pass
+
+    assert caught[0].filename == __file__
+    assert type(mx.init.create("zero")) is Zero
+    mx.init.register(Zero)
+
+
+def test_constants_compare_by_their_elements(mx: ModuleType) -> None:
+    constant = mx.init.Constant
+    assert constant([1, 2]) == constant(np.array([1, 2])) == constant(mx.nd.array([1, 2]))
+    assert constant([1, 2]) != constant([1, 3])
+    assert constant(2) != constant([2, 2])
+    assert constant(1) != mx.init.One()
+    assert constant(1) != 1
+
+
+@pytest.mark.parametrize("mode", ["lstm", "gru", "rnn_relu", "rnn_tanh"])
+def test_a_fused_rnn_says_which_lengths_there_are(mx: ModuleType, mode: str) -> None:
+    fused = mx.init.FusedRNN("zeros", 4, 3, mode, bidirectional=True)
+    with pytest.raises(PreconditionError, match="a vector of") as caught:
+        fused(WEIGHT, mx.nd.ones((10,)))
+    least, each = (int(word) for word in str(caught.value).split() if word.isdigit())
+    for inputs in (1, 7):
+        vector = mx.nd.ones((least + inputs * each,))
+        fused(WEIGHT, vector)
+        assert vector.asnumpy().sum() == (mode == "lstm") * 3 * 2 * 2 * 4
+    with pytest.raises(PreconditionError):
+        fused(WEIGHT, mx.nd.ones((least,)))
+    with pytest.raises(ValueRangeError, match="the model's"):
+        mx.init.FusedRNN(None, 4, 3, mode)(InitDesc("p_weight"), vector)
