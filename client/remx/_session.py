@@ -160,18 +160,26 @@ class Session:
         waits for an answer."""
         with self.lock:
             self._gathering += 1
-            self._set_limit(GATHERED_WORDS)
+            self._set_limit()
         try:
             yield
         finally:
             with self.lock:
                 self._gathering -= 1
+                self._set_limit()
             self.flush()
 
-    def _set_limit(self, words: int) -> None:
-        """Let batches leave at so many words; not while one is gathered, nor once the session has ended."""
-        if self.limit > 0:
-            self.limit = GATHERED_WORDS if self._gathering else words
+    def _set_limit(self) -> None:
+        """Decide at how many words the next batch leaves: at once where nothing is in flight. Not once the
+        session has ended."""
+        if self.limit < 0:
+            return
+        if self._gathering:
+            self.limit = GATHERED_WORDS
+        elif self._in_flight:
+            self.limit = min(max(self._flying_words, MIN_BATCH_WORDS), MAX_BATCH_WORDS)
+        else:
+            self.limit = 1
 
     def flush(self) -> None:
         """Send what is queued as one batch; blocks while the window is full.
@@ -223,7 +231,7 @@ class Session:
             self._in_flight.append((self._sequence, len(words), nbytes))
             self._flying_words += len(words)
             self._flying_bytes += nbytes
-            self._set_limit(min(max(self._flying_words, MIN_BATCH_WORDS), MAX_BATCH_WORDS))
+            self._set_limit()
             self._counts.batches += 1
             self._transport.send(stream_pb2.Up(batch=batch))
             return len(words)
@@ -300,7 +308,7 @@ class Session:
                 self._flying_words -= words
                 self._flying_bytes -= nbytes
             if not flying and not self.code:
-                self._set_limit(1)
+                self._set_limit()
             return not flying
 
     def on_end(self, error: MXNetError) -> None:

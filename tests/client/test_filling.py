@@ -305,6 +305,17 @@ def test_after_a_refused_fill_ops_leave_as_before(mx: ModuleType) -> None:
     assert one.asnumpy().tolist() == [2, 2]
 
 
+def test_after_a_fill_that_queued_nothing_ops_leave_as_before(mx: ModuleType) -> None:
+    one = mx.nd.ones((2,))
+    mx.nd.waitall()
+    before = mx.stats().batches
+    with pytest.raises(ValueRangeError):
+        mx.init.fill({"x": one}, mx.init.Mixed([], []))
+    assert mx.stats().batches == before
+    one += 1
+    assert mx.stats().batches == before + 1
+
+
 def test_many_parameters(mx: ModuleType) -> None:
     params = {f"p{number}_weight": mx.nd.empty((2, 1 + number % 7)) for number in range(3000)}
     mx.random.seed(6)
