@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from remx_contract.errors import ShapeError
-from support.runner import Runner
+from support.runner import DEVICES, Runner
 from support.samples_random import ORTHOGONAL, SCRIPT, SEEDS
 
 with np.load(Path(__file__).parents[1] / "golden" / "random_ops.npz") as _file:
@@ -56,3 +56,13 @@ def test_orthogonal_rows_or_columns_have_the_length_of_the_scale(shape: tuple[in
 def test_bilinear_weights_need_four_axes(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match="4 axes"):
         Runner().call("_init_bilinear", [], {"shape": shape})
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("op", ["_init_bilinear", "_init_orthogonal"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32"])
+def test_every_device_has_the_same_weights(device: str, op: str, dtype: str) -> None:
+    attrs = {"shape": (2, 3, 4, 5), "dtype": dtype}
+    (expected,) = Runner().call(op, [], attrs)
+    (weight,) = Runner(device).call(op, [], attrs)
+    np.testing.assert_array_equal(weight, expected, strict=True)
