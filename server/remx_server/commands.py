@@ -191,10 +191,11 @@ class Commands:
     def _fill(self, message: stream_pb2.Fill) -> None:
         session = self._session
         session.value(message.handle)
-        state = session.random_of(message.thread)
+        session.random_of(message.thread)
         if message.HasField("start"):
+            state = session.random.counted(message.thread)
             state.go_to(Position.of(message.start), lambda: session.closing)
-        session.parameters.note(message, state.position, session.table)
+        session.parameters.note(message, session.random.position(message.thread), session.table)
 
     def _describe(self, message: stream_pb2.Describe) -> None:
         session = self._session

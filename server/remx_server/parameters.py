@@ -23,7 +23,7 @@ class Filling:
     name: str
     initializer: str
     own: str
-    position: Position
+    position: Position | None
 
     def message(self) -> stream_pb2.Fillings.Filling:
         """The filling as it crosses the wire."""
@@ -32,7 +32,7 @@ class Filling:
             name=self.name,
             initializer=self.initializer,
             own=self.own,
-            position=self.position.message(),
+            position=self.position and self.position.message(),
         )
 
 
@@ -44,14 +44,14 @@ class Parameters:
         self._last: Filling | None = None
         self._bound = _MIN_FILLINGS
 
-    def note(self, message: stream_pb2.Fill, position: Position, live: Container[int]) -> None:
+    def note(self, message: stream_pb2.Fill, position: Position | None, live: Container[int]) -> None:
         """Keep what a Fill says of a tensor.
 
         Parameters
         ----------
         message : Fill
-        position : Position
-            Where the random state is.
+        position : Position or None
+            Where the random state is; None where it cannot tell.
         live : container of int
             The handles of the session's tensors; fillings of others are dropped now and then.
         """

@@ -157,9 +157,26 @@ class CountedState(RandomState):
 class CountedStreams(RandomStreams):
     """The random states of a session, which know their positions."""
 
-    def of_thread(self, thread: int) -> CountedState:
+    def of_thread(self, thread: int) -> RandomState:
         """The state of the client's thread of that number."""
+        state = self._states.get(thread)
+        if state is None:
+            state = self._states[thread] = CountedState()
+        return state
+
+    def seed(self, thread: int, seed: int, *, for_context: bool) -> None:
+        """Seed one thread's state, as ``mx.random.seed`` with or without a context."""
+        self.counted(thread)
+        super().seed(thread, seed, for_context=for_context)
+
+    def counted(self, thread: int) -> CountedState:
+        """The state of a thread; a new one if it draws from a generator that has no positions."""
         state = self._states.get(thread)
         if not isinstance(state, CountedState):
             state = self._states[thread] = CountedState()
         return state
+
+    def position(self, thread: int) -> Position | None:
+        """Where the state of a thread is; None for a generator that has no positions."""
+        state = self.of_thread(thread)
+        return state.position if isinstance(state, CountedState) else None

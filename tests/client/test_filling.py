@@ -6,6 +6,7 @@ import doctest
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -249,6 +250,17 @@ def test_a_global_initializer_reaches_the_parts_of_a_fused_rnn(mx: ModuleType) -
     assert (biases[..., 1, :] == 3).all()
     assert (biases[..., [0, 2, 3], :] == 0).all()
     assert values(mx.init.refill(mx.init.describe(params))) == values(params)
+
+
+def test_a_filling_from_an_unknown_place(mx: ModuleType) -> None:
+    params = {"a_weight": mx.nd.ones((2,))}
+    mx.init.fill(params, "uniform")
+    filling = replace(mx.init.describe(params)["a_weight"], position=None)
+    description = Description.loads(Description(a_weight=filling).dumps())
+    assert description["a_weight"] == filling
+    assert str(description).endswith("unknown")
+    with pytest.raises(ValueRangeError, match=r"a_weight .* no positions"):
+        mx.init.refill(description)
 
 
 def test_what_is_refused(mx: ModuleType) -> None:

@@ -8,6 +8,7 @@ from remx_contract.v1 import stream_pb2 as pb
 from remx_server import parameters
 from remx_server.parameters import Parameters
 from remx_server.positions import CountedState
+from remx_server.random_state import RandomState
 from remx_server.service import Service
 from support.wire import CPU, UNIT, Closed, Wire
 
@@ -86,3 +87,22 @@ def test_fillings_that_draw_nothing_share_a_position() -> None:
     for handle in (1, 2):
         known.note(pb.Fill(handle=handle), state.position, {1, 2})
     assert known._fillings[1].position is known._fillings[2].position
+
+
+def test_a_generator_without_positions(service: Service) -> None:
+    wire = Wire(service.stream)
+    target = wire.put([1.0])
+    wire.settle()
+    session = service.session_of(wire.welcome.session)
+    session.random._states[0] = other = RandomState()
+    wire.command(fill=pb.Fill(handle=target, name="a"))
+    assert describe(wire, target) == [pb.Fillings.Filling(known=True, name="a")]
+    assert session.random.of_thread(0) is other
+    # To repeat a fill, the thread draws from one that has them again; and so it does when it is seeded.
+    wire.command(fill=pb.Fill(handle=target, name="a", start=pb.Position(seed=3, parallel=[2])))
+    assert describe(wire, target)[0].position == pb.Position(seed=3, parallel=[2])
+    session.random._states[0] = other
+    wire.command(seed=pb.Seed(seed=7))
+    wire.command(fill=pb.Fill(handle=target, name="b"))
+    assert describe(wire, target)[0].position == pb.Position(seed=7)
+    wire.close()

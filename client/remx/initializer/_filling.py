@@ -63,6 +63,9 @@ class Position:
         return f"<Position {self}>"
 
 
+_START: Final = Position(0, False, (), 0)
+
+
 @dataclass(frozen=True)
 class Filling:
     """How one parameter was filled.
@@ -78,8 +81,8 @@ class Filling:
         The JSON or name of the parameter's own initializer; empty for none.
     shape : tuple of int
     dtype : str
-    position : Position
-        Where the random state was.
+    position : Position or None
+        Where the random state was; None for a generator that has no positions.
     """
 
     name: str
@@ -87,7 +90,7 @@ class Filling:
     own: str
     shape: tuple[int, ...]
     dtype: str
-    position: Position
+    position: Position | None
 
 
 class Description(dict[str, Filling]):
@@ -114,7 +117,7 @@ class Description(dict[str, Filling]):
     def __str__(self) -> str:
         rows = [("parameter", "shape", "initializer", "random state")]
         rows += [
-            (name, "x".join(map(str, one.shape)), one.own or one.initializer, str(one.position))
+            (name, "x".join(map(str, one.shape)), one.own or one.initializer, str(one.position or "unknown"))
             for name, one in self.items()
         ]
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -126,7 +129,7 @@ class Description(dict[str, Filling]):
 
 def _filling_of(fields: dict[str, Any]) -> Filling:
     place = fields.pop("position")
-    position = Position(
+    position = place and Position(
         int(place["seed"]),
         bool(place["for_context"]),
         tuple(map(int, place["parallel"])),
@@ -200,7 +203,11 @@ def describe(params: Mapping[str, NDArray]) -> Description:
                 f"{name} was not filled by mx.init.fill, so that nothing is known of it", op="describe"
             )
         place = answer.position
-        position = Position(place.seed, place.for_context, tuple(place.parallel), place.single)
+        position = (
+            Position(place.seed, place.for_context, tuple(place.parallel), place.single)
+            if answer.HasField("position")
+            else None
+        )
         found[str(name)] = Filling(
             answer.name, answer.initializer, answer.own, array.shape, array._spec.dtype.name, position
         )
@@ -233,7 +240,8 @@ def refill(
     Raises
     ------
     ValueError
-        If a parameter was filled with values that a description does not hold, those of a dict or array.
+        If a parameter was filled with values that a description does not hold, those of a dict or array, or
+        from a generator that has no positions.
     """
     if params is None:
         params = {
@@ -285,7 +293,7 @@ def _check_fits(name: str, filling: Filling, params: Mapping[str, NDArray]) -> N
 
 def _forwards(description: Mapping[str, Filling]) -> list[str]:
     """The names in an order that goes no way twice: by seed, and by how far the random state had come."""
-    places = {name: filling.position for name, filling in description.items()}
+    places = {name: filling.position or _START for name, filling in description.items()}
     seeds = list(dict.fromkeys((place.seed, place.for_context) for place in places.values()))
     return sorted(
         places,
@@ -326,6 +334,12 @@ def _described(filler: Filler, desc: InitDesc) -> str:
 
 def _again(name: str, filling: Filling) -> Filler:
     """The initializer that a description names."""
+    if filling.position is None:
+        raise ValueRangeError(
+            f"{name} was filled from a generator that has no positions; only mx.random.seed(seed) starts one "
+            "that has",
+            op="refill",
+        )
     kind = json.loads(filling.initializer)
     if len(kind) < 2:
         raise ValueRangeError(
