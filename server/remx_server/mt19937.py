@@ -43,6 +43,22 @@ def temper(raw: Words) -> Words:
     return out
 
 
+def canonical32(words: Words) -> NDArray[np.float32]:
+    """Uniforms in [0, 1] from one word each; 1.0 itself occurs, since the quotient is rounded to float32."""
+    u = words.astype(np.float32)
+    u *= np.float32(2.0**-32)
+    return u
+
+
+def canonical64(words: Words) -> NDArray[np.float64]:
+    """Uniforms in [0, 1] from two words each, the lower one first; `words` has an even number of columns."""
+    u = words[:, 1::2].astype(np.float64)
+    u *= 2.0**32
+    u += words[:, 0::2]
+    u *= 2.0**-64
+    return u
+
+
 def _untemper(words: Words) -> Words:
     """Turn output words back into state words: the inverse of `temper`."""
     y = words ^ (words >> np.uint32(18))

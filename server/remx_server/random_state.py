@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from remx_server import attempts
 from remx_server.logarithm import libm_log, logf
-from remx_server.mt19937 import WORD_MASK, Lanes, Words, temper
+from remx_server.mt19937 import WORD_MASK, Lanes, Words, canonical32, canonical64, temper
 
 LANES = 1024
 """Number of parallel generators of MXNet's CPU random resource."""
@@ -38,22 +39,6 @@ _SPARE_PAIRS = 8
 _ACCEPTED = math.pi / 4
 
 _BOUNDS_AT_A_TIME = 1 << 12
-
-
-def _canonical32(words: Words) -> NDArray[np.float32]:
-    """Uniforms in [0, 1] from one word each; 1.0 itself occurs, since the quotient is rounded to float32."""
-    u = words.astype(np.float32)
-    u *= np.float32(2.0**-32)
-    return u
-
-
-def _canonical64(words: Words) -> NDArray[np.float64]:
-    """Uniforms in [0, 1] from two words each, the lower one first; `words` has an even number of columns."""
-    u = words[:, 1::2].astype(np.float64)
-    u *= 2.0**32
-    u += words[:, 0::2]
-    u *= 2.0**-64
-    return u
 
 
 class _Block(NamedTuple):
@@ -119,6 +104,17 @@ def _rounded(samples: Array, dtype: DTypeLike) -> Array:
     return samples.astype(dtype, copy=False)
 
 
+def _vector(value: float | Array) -> Array:
+    """A parameter as a vector."""
+    return _parameter(value).reshape(-1)
+
+
+def _finished(samples: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Rows of samples as the result of a call."""
+    with np.errstate(all="ignore"):
+        return _rounded(samples.reshape(-1)[: math.prod(shape)].reshape(shape), dtype)
+
+
 def _polar(block: _Block, lanes: Lanes, exact_log: bool) -> None:
     """Draw standard normal samples as libstdc++ does, which drops the second one of each pair.
 
@@ -133,7 +129,7 @@ def _polar(block: _Block, lanes: Lanes, exact_log: bool) -> None:
     while True:
         raw = lanes.peek(block.lane, block.lane + rows, pairs * words_each)
         words = temper(raw[:, : pairs * words_each])
-        points = _canonical32(words) if single else _canonical64(words)
+        points = canonical32(words) if single else canonical64(words)
         points *= 2
         points -= 1
         radius = points[:, 0::2] ** 2
@@ -276,6 +272,75 @@ class RandomState:
             standard = np.negative(libm_log(rest) if exact else np.log(rest))
             return _rounded(_combine(np.divide, standard, _parameter(lam)), dtype)
 
+    def gamma(
+        self, alpha: float | Array, beta: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32
+    ) -> Array:
+        """Draw from the gamma distribution by Marsaglia and Tsang's method.
+
+        Parameters
+        ----------
+        alpha, beta : float or ndarray
+            Shape and scale. Arrays have axes of length one after those that they have in common with `shape`.
+        shape : tuple of int
+            Shape of the result.
+        dtype : float16, float32 or float64
+            float16 is drawn in float32.
+
+        Returns
+        -------
+        ndarray of `dtype`
+
+        Raises
+        ------
+        ValueError
+            For shapes with which MXNet does not return: infinite, not a number, or too far below zero.
+        """
+        exact = np.dtype(dtype) == np.float64
+        samples, size = self._rows(shape, np.float64 if exact else np.float32)
+        attempts.gamma(self._parallel, samples, size, _vector(alpha), _vector(beta), exact)
+        return _finished(samples, shape, dtype)
+
+    def poisson(self, lam: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
+        """Draw from the poisson distribution of rate `lam`, whose samples are whole numbers of `dtype`.
+
+        Samples beyond int32 are -2**31, as in MXNet.
+        """
+        samples, size = self._rows(shape, np.float64)
+        attempts.poisson(self._parallel, samples, size, _vector(lam))
+        return _finished(samples, shape, dtype)
+
+    def negative_binomial(
+        self, k: float | Array, p: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32
+    ) -> Array:
+        """Draw how many failures come before `k` successes of probability `p`; see `poisson`."""
+        samples, size = self._rows(shape, np.float64)
+        count = _vector(k)
+        probability = _vector(p).astype(np.float32).astype(np.float64)
+        with np.errstate(all="ignore"):
+            # In the parameters' dtype, be it one of whole numbers, and by way of float32.
+            scale = ((1.0 - probability) / probability).astype(np.float32).astype(count.dtype)
+            count = count.astype(np.float32).astype(count.dtype)
+        fixed = np.full(count.shape, np.nan, np.float32)
+        attempts.gamma_poisson(self._parallel, samples, size, count, scale, fixed)
+        return _finished(samples, shape, dtype)
+
+    def generalized_negative_binomial(
+        self, mu: float | Array, alpha: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32
+    ) -> Array:
+        """Draw from the negative binomial distribution of mean `mu` and dispersion `alpha`; see `poisson`.
+
+        Without dispersion it is the poisson distribution.
+        """
+        samples, size = self._rows(shape, np.float64)
+        mean, dispersion = _vector(mu), _vector(alpha)
+        one = dispersion.dtype.type(1)
+        with np.errstate(all="ignore"):
+            inverse = one // dispersion if dispersion.dtype.kind in "iu" else one / dispersion
+            fixed = np.where(dispersion == 0, mean, np.nan).astype(np.float32)
+            scale = dispersion * mean
+        attempts.gamma_poisson(self._parallel, samples, size, inverse, scale, fixed)
+        return _finished(samples, shape, dtype)
+
     def randint(self, low: int, high: int, shape: tuple[int, ...], dtype: DTypeLike = np.int32) -> Array:
         """Draw integers from [low, high).
 
@@ -365,7 +430,7 @@ class RandomState:
         raw = self._single.peek(0, 1, rows * size)
         self._single.advance(0, raw, rows * size)
         compared = np.float16 if probabilities.dtype == np.float16 else np.float32
-        u = _canonical32(temper(raw[:, : rows * size])).reshape(rows, size).astype(compared)
+        u = canonical32(temper(raw[:, : rows * size])).reshape(rows, size).astype(compared)
         sums = np.cumsum(probabilities, axis=1, dtype=np.float64).astype(compared)
         found = np.empty((rows, size), dtype=np.intp)
         for row in range(rows):
@@ -393,6 +458,12 @@ class RandomState:
             bank.setstate({key: state[f"{name}_{key}"] for key in ("first_seed", "words")})
         self._parallel, self._single = parallel, single
 
+    @staticmethod
+    def _rows(shape: tuple[int, ...], dtype: DTypeLike) -> tuple[Array, int]:
+        """Room for samples, with a row for each lane, and how many there will be."""
+        size = math.prod(shape)
+        return np.empty(_padded(size), dtype), size
+
     def _draw(self, block: _Block, words_each: int) -> Words:
         """Use up a fixed number of words per sample, and return them tempered, a row for each lane."""
         columns = block.out.shape[1] * words_each
@@ -405,9 +476,9 @@ class RandomState:
         samples = np.empty(_padded(size), _carrier(dtype))
         for block in _blocks(samples, size):
             if samples.dtype == np.float32:
-                block.out[...] = _canonical32(self._draw(block, 1))
+                block.out[...] = canonical32(self._draw(block, 1))
             else:
-                block.out[...] = _canonical64(self._draw(block, 2))
+                block.out[...] = canonical64(self._draw(block, 2))
         return samples.reshape(-1)[:size]
 
     def _below(self, bounds: NDArray[np.int64]) -> list[int]:

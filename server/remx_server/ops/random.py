@@ -44,6 +44,31 @@ def random_exponential(xp, lam, out_specs, random):
     return xp.asarray(random.exponential(lam, shape or (1,), out_specs[0].dtype).reshape(shape))
 
 
+@kernel(op="_random_gamma")
+def random_gamma(xp, alpha, beta, out_specs, random):
+    _check(alpha > 0 and beta > 0, f"alpha and beta must be positive, got alpha={alpha} and beta={beta}")
+    return xp.asarray(random.gamma(alpha, beta, out_specs[0].shape, out_specs[0].dtype))
+
+
+@kernel(op="_random_poisson")
+def random_poisson(xp, lam, out_specs, random):
+    _check(lam >= 0, f"lam must not be negative, got {lam}")
+    return xp.asarray(random.poisson(lam, out_specs[0].shape, out_specs[0].dtype))
+
+
+@kernel(op="_random_negative_binomial")
+def random_negative_binomial(xp, k, p, out_specs, random):
+    _check(k >= 0 and p >= 0, f"k and p must not be negative, got k={k} and p={p}")
+    return xp.asarray(random.negative_binomial(k, p, out_specs[0].shape, out_specs[0].dtype))
+
+
+@kernel(op="_random_generalized_negative_binomial")
+def random_generalized_negative_binomial(xp, mu, alpha, out_specs, random):
+    _check(mu >= 0 and alpha >= 0, f"mu and alpha must not be negative, got mu={mu} and alpha={alpha}")
+    spec = out_specs[0]
+    return xp.asarray(random.generalized_negative_binomial(mu, alpha, spec.shape, spec.dtype))
+
+
 @kernel(op="_random_randint")
 def random_randint(xp, low, high, out_specs, random):
     _check(low < high, f"low must be below high, got low={low} and high={high}")
@@ -66,6 +91,30 @@ def random_normal_like(xp, data, loc, scale, out_specs, random):
 def random_exponential_like(xp, data, lam, out_specs, random):
     _floats(data)
     return random_exponential.function(xp, lam, out_specs, random)
+
+
+@kernel(op="_random_gamma_like")
+def random_gamma_like(xp, data, alpha, beta, out_specs, random):
+    _floats(data)
+    return random_gamma.function(xp, alpha, beta, out_specs, random)
+
+
+@kernel(op="_random_poisson_like")
+def random_poisson_like(xp, data, lam, out_specs, random):
+    _floats(data)
+    return random_poisson.function(xp, lam, out_specs, random)
+
+
+@kernel(op="_random_negative_binomial_like")
+def random_negative_binomial_like(xp, data, k, p, out_specs, random):
+    _floats(data)
+    return random_negative_binomial.function(xp, k, p, out_specs, random)
+
+
+@kernel(op="_random_generalized_negative_binomial_like")
+def random_generalized_negative_binomial_like(xp, data, mu, alpha, out_specs, random):
+    _floats(data)
+    return random_generalized_negative_binomial.function(xp, mu, alpha, out_specs, random)
 
 
 def _each(xp, parameter, shape):
@@ -91,6 +140,30 @@ def sample_normal(xp, mu, sigma, shape, out_specs, random):
 @kernel(op="_sample_exponential")
 def sample_exponential(xp, lam, shape, out_specs, random):
     return xp.asarray(random.exponential(_each(xp, lam, shape), out_specs[0].shape, out_specs[0].dtype))
+
+
+@kernel(op="_sample_gamma")
+def sample_gamma(xp, alpha, beta, shape, out_specs, random):
+    parameters = _each(xp, alpha, shape), _each(xp, beta, shape)
+    return xp.asarray(random.gamma(*parameters, out_specs[0].shape, out_specs[0].dtype))
+
+
+@kernel(op="_sample_poisson")
+def sample_poisson(xp, lam, shape, out_specs, random):
+    return xp.asarray(random.poisson(_each(xp, lam, shape), out_specs[0].shape, out_specs[0].dtype))
+
+
+@kernel(op="_sample_negative_binomial")
+def sample_negative_binomial(xp, k, p, shape, out_specs, random):
+    parameters = _each(xp, k, shape), _each(xp, p, shape)
+    return xp.asarray(random.negative_binomial(*parameters, out_specs[0].shape, out_specs[0].dtype))
+
+
+@kernel(op="_sample_generalized_negative_binomial")
+def sample_generalized_negative_binomial(xp, mu, alpha, shape, out_specs, random):
+    parameters = _each(xp, mu, shape), _each(xp, alpha, shape)
+    spec = out_specs[0]
+    return xp.asarray(random.generalized_negative_binomial(*parameters, spec.shape, spec.dtype))
 
 
 @kernel(op="_sample_multinomial")
