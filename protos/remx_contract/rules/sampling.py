@@ -67,3 +67,35 @@ def dropout(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
         if not 0 <= axis < len(shape):
             raise ArgumentError(argument="axes", got=f"{axis}", expected=f"axes from 0 to {len(shape) - 1}")
     return (shape, tuple(1 if axis in attrs.axes else length for axis, length in enumerate(shape)))
+
+
+def _begins(sample: Shape, parameter: Shape, length: int) -> None:
+    """ShapeError unless the first ``length`` axes of a sample are those of its parameters."""
+    if len(parameter) > len(sample) or sample[:length] != parameter[:length]:
+        raise ShapeError(
+            got=f"a sample of shape {sample} and parameters of {parameter}",
+            expected=f"a sample whose first axes are the parameters' ({length} of them)",
+        )
+
+
+def density(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """The shape of the sample, which begins with that of each parameter."""
+    sample, *parameters = shapes
+    for shape in parameters:
+        if shape != parameters[0]:
+            raise ShapeError(got=f"parameters of {parameters[0]} and {shape}", expected="equal shapes")
+        _begins(sample, shape, len(shape))
+    return (sample,)
+
+
+def density_of_vectors(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """The shape of the sample without its last axis, which has the length of the parameter's last axis."""
+    sample, alpha = shapes
+    if not alpha:
+        raise ShapeError(argument="alpha", got="an array without axes", expected="at least one axis")
+    _begins(sample, alpha, len(alpha) - 1)
+    if sample[-1] != alpha[-1]:
+        raise ShapeError(
+            argument="sample", got=f"points of {sample[-1]} numbers", expected=f"{alpha[-1]}, as alpha has"
+        )
+    return (sample[:-1] or (1,),)
