@@ -11,8 +11,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from remx_server.drawing import log
 from remx_server.libm import lgammaf, tanf
-from remx_server.logarithm import libm_log, libm_pow, logf
+from remx_server.logarithm import libm_pow, logf
 from remx_server.mt19937 import Lanes, canonical32, canonical64, temper
 
 Array = NDArray[Any]
@@ -128,7 +129,7 @@ class _Gammas:
         radius += y * y
         inside = np.flatnonzero((radius <= 1) & (radius != 0))
         who, which, radius = who[inside], which[inside], radius[inside]
-        factor = _log(radius, exact) * -2
+        factor = log(radius, exact) * -2
         z = y[inside] * np.sqrt(factor / radius)
         d, c = self.d[which], self.c[which]
         right = z > -self.k[which]
@@ -153,12 +154,6 @@ class _Gammas:
             power = self.power[which[raised]].astype(np.float64)
             samples[raised] = samples[raised] * (libm_pow(u, power) if exact else u**power)
         return who, samples
-
-
-def _log(x: Array, exact: bool) -> Array:
-    if x.dtype == np.float32:
-        return logf(x)
-    return libm_log(x) if exact else np.log(x)
 
 
 def _logf(x: Array) -> Array:

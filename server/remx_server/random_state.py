@@ -10,64 +10,20 @@ because the wheels of MXNet were built with it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from remx_server import attempts
-from remx_server.logarithm import libm_log, logf
-from remx_server.mt19937 import WORD_MASK, Lanes, Words, canonical32, canonical64, temper
-
-LANES = 1024
-"""Number of parallel generators of MXNet's CPU random resource."""
+from remx_server import attempts, drawing
+from remx_server.drawing import LANES, Block, Work, padded
+from remx_server.logarithm import libm_log
+from remx_server.mt19937 import WORD_MASK, Lanes, canonical32, temper
 
 Array = NDArray[Any]
 
-_LANE_MIN_SAMPLES = 64
 _SEED_FACTOR = 127
-
-# How much is generated at a time: the temporaries of one block should stay in a second level cache.
-_BLOCK_SAMPLES = 1 << 15
-_BLOCK_COLUMNS = 1 << 11
-
-# Pairs of uniforms that are drawn for the polar method beyond the expected number, in standard deviations and
-# in pairs. A lane that still runs short makes the block be drawn again with more, so these decide speed only.
-_SPARE_SIGMAS = 5.0
-_SPARE_PAIRS = 8
-_ACCEPTED = math.pi / 4
-
 _BOUNDS_AT_A_TIME = 1 << 12
-
-
-class _Block(NamedTuple):
-    """Some lanes' share of a call, small enough to be drawn at once."""
-
-    lane: int  # the first one
-    out: Array  # where the samples go: a row for each lane
-    valid: int | NDArray[np.intp]  # how many samples each lane is to draw; a row may be longer
-
-
-def _padded(size: int) -> tuple[int, int]:
-    """Return how many lanes draw `size` samples, and how many each; the last lane draws what is left."""
-    each = -(-size // min(-(-size // _LANE_MIN_SAMPLES), LANES)) if size else 0
-    return (-(-size // each) if each else 0), each
-
-
-def _blocks(samples: Array, size: int) -> Iterator[_Block]:
-    """Cut `samples`, of shape ``_padded(size)``, into blocks; the blocks of a lane come in order."""
-    lanes, each = samples.shape
-    columns = min(each, _BLOCK_COLUMNS)
-    rows = max(1, _BLOCK_SAMPLES // max(columns, 1))
-    for lane in range(0, lanes, rows):
-        for column in range(0, each, columns):
-            out = samples[lane : lane + rows, column : column + columns]
-            left = size - np.arange(lane, lane + len(out)) * each - column
-            if left[-1] >= out.shape[1]:
-                yield _Block(lane, out, out.shape[1])
-            else:
-                yield _Block(lane, out, np.clip(left, 0, out.shape[1]))
 
 
 def _carrier(dtype: DTypeLike) -> np.dtype[Any]:
@@ -97,6 +53,11 @@ def _combine(operation: np.ufunc, samples: Array, parameter: Array) -> Array:
     return result
 
 
+def _is_plain(parameter: Array) -> bool:
+    """Whether a parameter is one number, which fits in every dtype that samples are drawn in."""
+    return parameter.ndim == 0 and parameter.dtype == np.float32
+
+
 def _rounded(samples: Array, dtype: DTypeLike) -> Array:
     """Cast to the dtype of the result; float16 is reached by way of float32, which can round twice."""
     if np.dtype(dtype) == np.float16:
@@ -113,51 +74,6 @@ def _finished(samples: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array
     """Rows of samples as the result of a call."""
     with np.errstate(all="ignore"):
         return _rounded(samples.reshape(-1)[: math.prod(shape)].reshape(shape), dtype)
-
-
-def _polar(block: _Block, lanes: Lanes, exact_log: bool) -> None:
-    """Draw standard normal samples as libstdc++ does, which drops the second one of each pair.
-
-    A pair of uniforms is a point of the square around the unit disc, and is used if it lies inside. So lanes
-    use different numbers of words; each is left right behind its last point.
-    """
-    single = block.out.dtype == np.float32
-    rows, need = block.out.shape
-    words_each = 2 if single else 4
-    sigma = math.sqrt(need * (1 - _ACCEPTED)) / _ACCEPTED
-    pairs = math.ceil(need / _ACCEPTED + _SPARE_SIGMAS * sigma) + _SPARE_PAIRS
-    while True:
-        raw = lanes.peek(block.lane, block.lane + rows, pairs * words_each)
-        words = temper(raw[:, : pairs * words_each])
-        points = canonical32(words) if single else canonical64(words)
-        points *= 2
-        points -= 1
-        radius = points[:, 0::2] ** 2
-        radius += points[:, 1::2] ** 2
-        inside = (radius <= 1) & (radius != 0)
-        counts = np.count_nonzero(inside, axis=1)
-        if counts.min() >= need:
-            break
-        pairs *= 2
-    first = np.cumsum(counts) - counts
-    used = np.flatnonzero(inside)[first[:, None] + np.arange(need)]
-    radius = radius.ravel()[used]
-    factor = _log(radius, exact_log)
-    factor *= -2
-    factor /= radius
-    np.sqrt(factor, out=factor)
-    np.multiply(points.ravel()[2 * used + 1], factor, out=block.out)
-
-    row = np.arange(rows)
-    last = used[row, np.maximum(block.valid, 1) - 1] - row * pairs
-    lanes.advance(block.lane, raw, np.where(np.equal(block.valid, 0), 0, (last + 1) * words_each))
-
-
-def _log(x: Array, exact: bool) -> Array:
-    if x.dtype == np.float32:
-        return logf(x)
-    result: Array = libm_log(x) if exact else np.log(x)
-    return result
 
 
 class RandomState:
@@ -216,11 +132,15 @@ class RandomState:
         -------
         ndarray of `dtype`
         """
-        u = self._uniform01(math.prod(shape), dtype).reshape(shape)
+        wide = _carrier(dtype) == np.float64
         with np.errstate(all="ignore"):
             low, high = _parameter(low), _parameter(high)
-            scaled = _combine(np.multiply, u, high - low)
-            return _rounded(_combine(np.add, scaled, low), dtype)
+            span = high - low
+
+        def draw(block: Block) -> None:
+            block.out[...] = drawing.uniform01(self._parallel, block, wide)
+
+        return self._scaled(draw, span, low, shape, dtype)
 
     def normal(
         self, loc: float | Array, scale: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32
@@ -240,14 +160,12 @@ class RandomState:
         -------
         ndarray of `dtype`
         """
-        size = math.prod(shape)
-        samples = np.empty(_padded(size), _carrier(dtype))
-        for block in _blocks(samples, size):
-            _polar(block, self._parallel, exact_log=np.dtype(dtype) == np.float64)
-        z = samples.reshape(-1)[:size].reshape(shape)
-        with np.errstate(all="ignore"):
-            scaled = _combine(np.multiply, z, _parameter(scale))
-            return _rounded(_combine(np.add, scaled, _parameter(loc)), dtype)
+        exact = np.dtype(dtype) == np.float64
+
+        def draw(block: Block) -> None:
+            drawing.polar(self._parallel, block, exact)
+
+        return self._scaled(draw, _parameter(scale), _parameter(loc), shape, dtype)
 
     def exponential(self, lam: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
         """Draw from the exponential distribution.
@@ -265,12 +183,21 @@ class RandomState:
         ndarray of `dtype`
             Infinity may occur, in float32 once in some 2**25 samples, since a uniform can be one.
         """
-        u = self._uniform01(math.prod(shape), dtype).reshape(shape)
-        rest = 1.0 - u.astype(np.float64, copy=False)
+        wide = _carrier(dtype) == np.float64
+        exact = np.dtype(dtype) == np.float64
+        rate = _parameter(lam)
+        scalar = _is_plain(rate)
+
+        def draw(block: Block) -> None:
+            u = drawing.uniform01(self._parallel, block, wide)
+            with np.errstate(all="ignore"):
+                rest = 1.0 - u.astype(np.float64, copy=False)
+                standard = np.negative(libm_log(rest) if exact and rest.all() else np.log(rest))
+                block.out[...] = standard / rate if scalar else standard
+
+        samples = self._filled(shape, _carrier(dtype) if scalar else np.float64, draw)
         with np.errstate(all="ignore"):
-            exact = np.dtype(dtype) == np.float64 and rest.all()
-            standard = np.negative(libm_log(rest) if exact else np.log(rest))
-            return _rounded(_combine(np.divide, standard, _parameter(lam)), dtype)
+            return _rounded(samples if scalar else _combine(np.divide, samples, rate), dtype)
 
     def gamma(
         self, alpha: float | Array, beta: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32
@@ -365,16 +292,17 @@ class RandomState:
         span = high - low
         if not 0 < span < 2**63:
             raise ValueError(f"randint needs 0 < high - low < 2**63, got low={low} and high={high}")
-        size = math.prod(shape)
-        samples = np.empty(_padded(size), np.int64)
-        for block in _blocks(samples, size):
-            words = self._draw(block, 2)
+
+        def draw(block: Block) -> None:
+            words = drawing.draw_words(self._parallel, block, 2)
             wide = words[:, 0::2].astype(np.int64)
             wide <<= 31
             wide += words[:, 1::2]
             wide %= span
-            np.add(wide, low, out=block.out)
-        return samples.reshape(-1)[:size].reshape(shape).astype(dtype, copy=False)
+            wide += low
+            block.out[...] = wide.astype(block.out.dtype)
+
+        return self._filled(shape, dtype, draw)
 
     def keep_mask(self, p: float, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[np.bool_]:
         """Draw which elements the op Dropout keeps.
@@ -391,9 +319,14 @@ class RandomState:
         dtype : float16, float32 or float64
             dtype of the data; it decides how many words an element takes.
         """
-        u = self._uniform01(math.prod(shape), dtype).astype(np.float32, copy=False)
-        kept: NDArray[np.bool_] = u < np.float32(1) - np.float32(p)
-        return kept.reshape(shape)
+        wide = _carrier(dtype) == np.float64
+        bound = np.float32(1) - np.float32(p)
+
+        def draw(block: Block) -> None:
+            u = drawing.uniform01(self._parallel, block, wide)
+            np.less(u.astype(np.float32, copy=False), bound, out=block.out)
+
+        return self._filled(shape, np.bool_, draw)
 
     def shuffle_order(self, n: int) -> NDArray[np.intp]:
         """Draw the order in which the op ``shuffle`` puts the elements of a vector: ``data[order]``."""
@@ -462,24 +395,31 @@ class RandomState:
     def _rows(shape: tuple[int, ...], dtype: DTypeLike) -> tuple[Array, int]:
         """Room for samples, with a row for each lane, and how many there will be."""
         size = math.prod(shape)
-        return np.empty(_padded(size), dtype), size
+        return np.empty(padded(size), dtype), size
 
-    def _draw(self, block: _Block, words_each: int) -> Words:
-        """Use up a fixed number of words per sample, and return them tempered, a row for each lane."""
-        columns = block.out.shape[1] * words_each
-        raw = self._parallel.peek(block.lane, block.lane + len(block.out), columns)
-        self._parallel.advance(block.lane, raw, block.valid * words_each)
-        return temper(raw[:, :columns])
+    def _filled(self, shape: tuple[int, ...], dtype: DTypeLike, draw: Work) -> Array:
+        """An array whose blocks `draw` has drawn."""
+        samples, size = self._rows(shape, dtype)
+        drawing.fill(self._parallel, samples, size, draw)
+        return samples.reshape(-1)[:size].reshape(shape)
 
-    def _uniform01(self, size: int, dtype: DTypeLike) -> Array:
-        """Draw `size` uniforms from [0, 1]: float32 for float32, otherwise float64."""
-        samples = np.empty(_padded(size), _carrier(dtype))
-        for block in _blocks(samples, size):
-            if samples.dtype == np.float32:
-                block.out[...] = canonical32(self._draw(block, 1))
-            else:
-                block.out[...] = canonical64(self._draw(block, 2))
-        return samples.reshape(-1)[:size]
+    def _scaled(
+        self, draw: Work, factor: Array, offset: Array, shape: tuple[int, ...], dtype: DTypeLike
+    ) -> Array:
+        """Samples times `factor` plus `offset`; numbers are applied while a block is in the cache."""
+        plain = _is_plain(factor) and _is_plain(offset)
+
+        def draw_and_scale(block: Block) -> None:
+            draw(block)
+            with np.errstate(all="ignore"):
+                np.multiply(block.out, factor, out=block.out)
+                np.add(block.out, offset, out=block.out)
+
+        samples = self._filled(shape, _carrier(dtype), draw_and_scale if plain else draw)
+        with np.errstate(all="ignore"):
+            if not plain:
+                samples = _combine(np.add, _combine(np.multiply, samples, factor), offset)
+            return _rounded(samples, dtype)
 
     def _below(self, bounds: NDArray[np.int64]) -> list[int]:
         """Draw an integer from [0, bound) for each bound in turn, from the single generator.

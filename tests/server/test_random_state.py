@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from remx_server import random_state
+from remx_server import drawing, random_state
 from remx_server.logarithm import libm_log, logf
 from remx_server.mt19937 import Lanes, temper
 from remx_server.random_state import LANES, RandomState
@@ -95,6 +95,7 @@ def assert_same(first: list[Any], second: list[Any]) -> None:
         ("_BLOCK_SAMPLES", 1),
         ("_BLOCK_SAMPLES", 1 << 24),
         ("_BLOCK_COLUMNS", 7),
+        ("_THREADED_SAMPLES", 1),
         ("_SPARE_SIGMAS", -3.0),
         ("_SPARE_PAIRS", 50),
         ("_BOUNDS_AT_A_TIME", 3),
@@ -105,8 +106,29 @@ def test_how_much_is_drawn_at_a_time_changes_nothing(
 ) -> None:
     """The sizes of blocks and the spare pairs are about speed only; too few spare pairs are made up for."""
     expected = sample(RandomState())
-    monkeypatch.setattr(random_state, constant, value)
+    monkeypatch.setattr(drawing if hasattr(drawing, constant) else random_state, constant, value)
     assert_same(sample(RandomState()), expected)
+
+
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many threads draw, and in whatever order they come to the lanes."""
+    expected = sample(RandomState())
+    monkeypatch.setattr(drawing, "_THREADED_SAMPLES", 1)
+    monkeypatch.setattr(drawing, "_processors", lambda: 5)
+    assert_same(sample(RandomState()), expected)
+
+
+def test_an_error_in_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not get lost, and nobody waits for ever."""
+
+    def fail(lanes: Lanes, block: drawing.Block, exact_log: bool) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(drawing, "_THREADED_SAMPLES", 1)
+    monkeypatch.setattr(drawing, "_processors", lambda: 3)
+    monkeypatch.setattr(drawing, "polar", fail)
+    with pytest.raises(MemoryError):
+        RandomState().normal(0, 1, (100_000,))
 
 
 def test_a_state_goes_on_where_it_was_saved() -> None:
@@ -205,8 +227,8 @@ def test_what_overflows_is_infinite_without_a_warning() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_uniform_of_one_gives_an_infinite_exponential(monkeypatch: pytest.MonkeyPatch, dtype: Any) -> None:
     """Uniforms can round to one, where the logarithm is of zero."""
-    monkeypatch.setattr(random_state, "canonical32", lambda words: np.ones(words.shape, np.float32))
-    monkeypatch.setattr(random_state, "canonical64", lambda words: np.ones((1, words.shape[1] // 2)))
+    monkeypatch.setattr(drawing, "canonical32", lambda words: np.ones(words.shape, np.float32))
+    monkeypatch.setattr(drawing, "canonical64", lambda words: np.ones((1, words.shape[1] // 2)))
     assert (RandomState().exponential(2.0, (3,), dtype) == np.inf).all()
 
 
