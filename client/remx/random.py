@@ -42,9 +42,10 @@ __all__ = [
 ]
 
 _MAX_SEED: Final = 1 << 63
+_GENERATORS: Final = {"mxnet": stream_pb2.Seed.MXNET, "philox": stream_pb2.Seed.PHILOX}
 
 
-def seed(seed_state: int, ctx: str | Context = "all") -> None:
+def seed(seed_state: int, ctx: str | Context = "all", *, generator: str = "mxnet") -> None:
     """Seed the random numbers of this thread's ops; the same seed gives the numbers of MXNet 1.9.1 on a CPU.
 
     Parameters
@@ -52,11 +53,15 @@ def seed(seed_state: int, ctx: str | Context = "all") -> None:
     seed_state : int
     ctx : Context, optional
         Seed as MXNet does for one context; ``"all"`` by default.
+    generator : {"mxnet", "philox"}
+        What this thread draws from until it is seeded again. ``"philox"`` is the fast choice for much
+        sampling and dropout: drawn by the device itself, the same numbers for the same seed, kind of device
+        and version of the server's NumPy or CuPy, and not those of MXNet.
 
     Raises
     ------
     ValueError
-        If the seed is no integer.
+        If the seed is no integer, or the generator has another name.
     """
     if not isinstance(seed_state, (int, np.integer)):
         raise ValueRangeError("seed_state must be int", op="seed")
@@ -64,7 +69,13 @@ def seed(seed_state: int, ctx: str | Context = "all") -> None:
         raise ValueRangeError(
             op="seed", argument="seed_state", got=str(seed_state), expected="a 64-bit integer"
         )
-    message = stream_pb2.Seed(thread=STATE.random_stream, seed=int(seed_state), for_context=ctx != "all")
+    kind = _GENERATORS.get(generator)
+    if kind is None:
+        expected = " or ".join(map(repr, _GENERATORS))
+        raise ValueRangeError(op="seed", argument="generator", got=repr(generator), expected=expected)
+    message = stream_pb2.Seed(
+        thread=STATE.random_stream, seed=int(seed_state), for_context=ctx != "all", generator=kind
+    )
     current().command(stream_pb2.Command(seed=message))
 
 

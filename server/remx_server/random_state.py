@@ -91,9 +91,16 @@ class RandomState:
     MXNet's wheels use glibc.
     """
 
+    on_host = True
+    """Whether it draws in host memory for every device, and takes parameters there."""
+
     def __init__(self) -> None:
         self._parallel = Lanes(0, LANES)
         self._single = Lanes(0, 1)
+
+    def on(self, xp: Any) -> RandomState:
+        """Itself: the numbers are the same on every device."""
+        return self
 
     def seed(self, seed: int) -> None:
         """Start again, as ``mx.random.seed(seed)``.

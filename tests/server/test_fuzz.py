@@ -128,7 +128,16 @@ commands = st.one_of(
         pb.Command,
         resume=st.builds(pb.Resume, call=small_numbers, gradients=handle_lists, failed=st.booleans()),
     ),
-    st.builds(pb.Command, seed=st.builds(pb.Seed, thread=numbers, seed=integers, for_context=st.booleans())),
+    st.builds(
+        pb.Command,
+        seed=st.builds(
+            pb.Seed,
+            thread=numbers,
+            seed=integers,
+            for_context=st.booleans(),
+            generator=st.integers(0, 2),
+        ),
+    ),
     st.builds(pb.Command, forget=st.builds(pb.Forget, spec_ids=handle_lists)),
     st.just(pb.Command()),
 )

@@ -1,4 +1,8 @@
-"""Random numbers: drawn on the host for every device, so that a seed gives the same numbers everywhere."""
+"""Random numbers, from the random state of the client's thread.
+
+MXNet's generator draws on the host for every device, so that a seed gives the same numbers everywhere; Philox
+draws on the device.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,9 @@ def _check(holds, what):
         raise ValueError(what)
 
 
-def _host(xp, array):
-    return xp.asnumpy(array) if hasattr(xp, "asnumpy") else array
+def _placed(xp, random, array):
+    """An array where a random state takes it: in host memory unless it draws on the device."""
+    return xp.asnumpy(array) if random.on_host and hasattr(xp, "asnumpy") else array
 
 
 def _floats(data):
@@ -25,54 +30,57 @@ def _floats(data):
     return data
 
 
+def _drawn(xp, random, distribution, parameters, spec):
+    """Samples of a distribution, named like the method of the random states."""
+    return xp.asarray(getattr(random.on(xp), distribution)(*parameters, spec.shape, spec.dtype))
+
+
 @kernel(op="_random_uniform")
 def random_uniform(xp, low, high, out_specs, random):
     _check(low <= high, f"low must be at most high, got low={low} and high={high}")
-    return xp.asarray(random.uniform(low, high, out_specs[0].shape, out_specs[0].dtype))
+    return _drawn(xp, random, "uniform", (low, high), out_specs[0])
 
 
 @kernel(op="_random_normal")
 def random_normal(xp, loc, scale, out_specs, random):
     _check(scale > 0, f"scale must be positive, got {scale}")
-    return xp.asarray(random.normal(loc, scale, out_specs[0].shape, out_specs[0].dtype))
+    return _drawn(xp, random, "normal", (loc, scale), out_specs[0])
 
 
 @kernel(op="_random_exponential")
 def random_exponential(xp, lam, out_specs, random):
     _check(lam > 0, f"lam must be positive, got {lam}")
-    shape = out_specs[0].shape
-    return xp.asarray(random.exponential(lam, shape or (1,), out_specs[0].dtype).reshape(shape))
+    return _drawn(xp, random, "exponential", (lam,), out_specs[0])
 
 
 @kernel(op="_random_gamma")
 def random_gamma(xp, alpha, beta, out_specs, random):
     _check(alpha > 0 and beta > 0, f"alpha and beta must be positive, got alpha={alpha} and beta={beta}")
-    return xp.asarray(random.gamma(alpha, beta, out_specs[0].shape, out_specs[0].dtype))
+    return _drawn(xp, random, "gamma", (alpha, beta), out_specs[0])
 
 
 @kernel(op="_random_poisson")
 def random_poisson(xp, lam, out_specs, random):
     _check(lam >= 0, f"lam must not be negative, got {lam}")
-    return xp.asarray(random.poisson(lam, out_specs[0].shape, out_specs[0].dtype))
+    return _drawn(xp, random, "poisson", (lam,), out_specs[0])
 
 
 @kernel(op="_random_negative_binomial")
 def random_negative_binomial(xp, k, p, out_specs, random):
     _check(k >= 0 and p >= 0, f"k and p must not be negative, got k={k} and p={p}")
-    return xp.asarray(random.negative_binomial(k, p, out_specs[0].shape, out_specs[0].dtype))
+    return _drawn(xp, random, "negative_binomial", (k, p), out_specs[0])
 
 
 @kernel(op="_random_generalized_negative_binomial")
 def random_generalized_negative_binomial(xp, mu, alpha, out_specs, random):
     _check(mu >= 0 and alpha >= 0, f"mu and alpha must not be negative, got mu={mu} and alpha={alpha}")
-    spec = out_specs[0]
-    return xp.asarray(random.generalized_negative_binomial(mu, alpha, spec.shape, spec.dtype))
+    return _drawn(xp, random, "generalized_negative_binomial", (mu, alpha), out_specs[0])
 
 
 @kernel(op="_random_randint")
 def random_randint(xp, low, high, out_specs, random):
     _check(low < high, f"low must be below high, got low={low} and high={high}")
-    return xp.asarray(random.randint(low, high, out_specs[0].shape, out_specs[0].dtype))
+    return _drawn(xp, random, "randint", (low, high), out_specs[0])
 
 
 @kernel(op="_random_uniform_like")
@@ -117,64 +125,62 @@ def random_generalized_negative_binomial_like(xp, data, mu, alpha, out_specs, ra
     return random_generalized_negative_binomial.function(xp, mu, alpha, out_specs, random)
 
 
-def _each(xp, parameter, shape):
-    """A parameter in host memory, with trailing axes for the samples of each of its elements."""
-    if parameter.dtype.kind == "b":
-        raise DTypeError(got="bool", expected="parameters of another dtype")
-    host = _host(xp, parameter)
-    return host.reshape(host.shape + (1,) * len(shape))
+def _sampled(xp, random, distribution, parameters, shape, spec):
+    """Samples for each element of some arrays, which get trailing axes for those of each."""
+    placed = []
+    for parameter in parameters:
+        if parameter.dtype.kind == "b":
+            raise DTypeError(got="bool", expected="parameters of another dtype")
+        array = _placed(xp, random, parameter)
+        placed.append(array.reshape(array.shape + (1,) * len(shape)))
+    return _drawn(xp, random, distribution, placed, spec)
 
 
 @kernel(op="_sample_uniform")
 def sample_uniform(xp, low, high, shape, out_specs, random):
-    bounds = _each(xp, low, shape), _each(xp, high, shape)
-    return xp.asarray(random.uniform(*bounds, out_specs[0].shape, out_specs[0].dtype))
+    return _sampled(xp, random, "uniform", (low, high), shape, out_specs[0])
 
 
 @kernel(op="_sample_normal")
 def sample_normal(xp, mu, sigma, shape, out_specs, random):
-    parameters = _each(xp, mu, shape), _each(xp, sigma, shape)
-    return xp.asarray(random.normal(*parameters, out_specs[0].shape, out_specs[0].dtype))
+    return _sampled(xp, random, "normal", (mu, sigma), shape, out_specs[0])
 
 
 @kernel(op="_sample_exponential")
 def sample_exponential(xp, lam, shape, out_specs, random):
-    return xp.asarray(random.exponential(_each(xp, lam, shape), out_specs[0].shape, out_specs[0].dtype))
+    return _sampled(xp, random, "exponential", (lam,), shape, out_specs[0])
 
 
 @kernel(op="_sample_gamma")
 def sample_gamma(xp, alpha, beta, shape, out_specs, random):
-    parameters = _each(xp, alpha, shape), _each(xp, beta, shape)
-    return xp.asarray(random.gamma(*parameters, out_specs[0].shape, out_specs[0].dtype))
+    return _sampled(xp, random, "gamma", (alpha, beta), shape, out_specs[0])
 
 
 @kernel(op="_sample_poisson")
 def sample_poisson(xp, lam, shape, out_specs, random):
-    return xp.asarray(random.poisson(_each(xp, lam, shape), out_specs[0].shape, out_specs[0].dtype))
+    return _sampled(xp, random, "poisson", (lam,), shape, out_specs[0])
 
 
 @kernel(op="_sample_negative_binomial")
 def sample_negative_binomial(xp, k, p, shape, out_specs, random):
-    parameters = _each(xp, k, shape), _each(xp, p, shape)
-    return xp.asarray(random.negative_binomial(*parameters, out_specs[0].shape, out_specs[0].dtype))
+    return _sampled(xp, random, "negative_binomial", (k, p), shape, out_specs[0])
 
 
 @kernel(op="_sample_generalized_negative_binomial")
 def sample_generalized_negative_binomial(xp, mu, alpha, shape, out_specs, random):
-    parameters = _each(xp, mu, shape), _each(xp, alpha, shape)
-    spec = out_specs[0]
-    return xp.asarray(random.generalized_negative_binomial(*parameters, spec.shape, spec.dtype))
+    return _sampled(xp, random, "generalized_negative_binomial", (mu, alpha), shape, out_specs[0])
 
 
 @kernel(op="_sample_multinomial")
 def sample_multinomial(xp, data, get_prob, out_specs, random):
-    rows = _host(xp, _floats(data)).reshape(-1, data.shape[-1])
+    rows = _placed(xp, random, _floats(data)).reshape(-1, data.shape[-1])
     shape = out_specs[0].shape
-    classes = random.multinomial(rows, prod(shape) // max(len(rows), 1))
+    classes = random.on(xp).multinomial(rows, prod(shape) // max(len(rows), 1))
     samples = xp.asarray(classes.astype(out_specs[0].dtype).reshape(shape))
     if not get_prob:
         return samples
-    chosen = np.log(np.take_along_axis(rows, classes, axis=1))
+    where = np if random.on_host else xp
+    chosen = where.log(where.take_along_axis(rows, classes, axis=1))
     return samples, xp.asarray(chosen.reshape(shape))
 
 
@@ -194,7 +200,8 @@ def _(gs, data, out0, get_prob):
 @kernel(op="_shuffle")
 def shuffle(xp, data, random):
     count = len(data)
-    order = random.shuffle_order(count) if data.ndim == 1 else random.shuffle_rows_order(count)
+    state = random.on(xp)
+    order = state.shuffle_order(count) if data.ndim == 1 else state.shuffle_rows_order(count)
     return xp.take(data, xp.asarray(order), axis=0)
 
 
@@ -204,7 +211,7 @@ def dropout(xp, data, p, mode, training, out_specs, random):
     if p == 0 or not (training or mode == "always"):
         # A mask of ones without memory of its own.
         return data.copy(), xp.broadcast_to(xp.ones((), data.dtype), mask_spec.shape)
-    kept = xp.asarray(random.keep_mask(p, mask_spec.shape, _floats(data).dtype))
+    kept = xp.asarray(random.on(xp).keep_mask(p, mask_spec.shape, _floats(data).dtype))
     # MXNet computes the scale in float32 whatever the dtype; for p=1 it is infinite, and zero times that NaN.
     scale = xp.float32(1) / (xp.float32(1) - xp.float32(p))
     mask = kept.astype(data.dtype) * data.dtype.type(scale)
