@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import gradients, measurements, table
+from . import gradients, measurements, sampling, table
 from .processes import ROOT, ChildError
 from .rounds import Disagreement
 from .stage import Options, Stage
 
 QUICK_ROUNDS = 3
-MEASUREMENTS = {**measurements.MEASUREMENTS, **gradients.MEASUREMENTS}
+MEASUREMENTS = {**measurements.MEASUREMENTS, **gradients.MEASUREMENTS, **sampling.MEASUREMENTS}
 
 
 def _arguments() -> argparse.Namespace:
