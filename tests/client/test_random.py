@@ -49,6 +49,28 @@ def test_the_numbers_are_mxnets(mx: ModuleType, seed: int) -> None:
         np.testing.assert_allclose(as_vectors(weight.asnumpy()), as_vectors(expected), atol=1e-5)
 
 
+def test_threads_at_once_draw_mxnets_numbers_each(mx: ModuleType) -> None:
+    wrong: list[str] = []
+
+    def run(seed: int) -> None:
+        mx.random.seed(seed)
+        for index, (name, inputs, attrs) in enumerate(SCRIPT):
+            made = function(mx, name)(*map(mx.nd.array, inputs), **attrs)
+            first = (made[0] if isinstance(made, list) else made).asnumpy()
+            if not np.allclose(first, GOLDEN[f"{seed}/{index}/0"], rtol=1e-6, atol=0):
+                wrong.append(f"{seed}: {name} {attrs}")
+        done.append(seed)
+
+    done: list[int] = []
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in SEEDS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert sorted(done) == sorted(SEEDS)
+
+
 def test_seeding_waits_for_nothing(mx: ModuleType) -> None:
     mx.random.seed(3)
     x = mx.nd.random.uniform(shape=(3,))
