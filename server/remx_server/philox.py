@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from . import zipfian
 from .backend import Array
 
 _SEED_MASK = (1 << 64) - 1
@@ -120,6 +121,23 @@ class PhiloxState:
         for row in range(rows):
             found[row] = xp.searchsorted(sums[row], drawn[row], side="right")
         return xp.minimum(found, classes - 1)
+
+    def unique_zipfian(self, range_max: int, shape: tuple[int, int]) -> tuple[Array, Array]:
+        """Draw rows of different class numbers; see `RandomState.unique_zipfian`."""
+
+        def draw(row: int) -> tuple[Array, int]:
+            drawn = np.empty(0)
+
+            def uniforms(ahead: int) -> Any:
+                nonlocal drawn
+                more = self._generator.random(size=(ahead - len(drawn),), dtype=np.float64)
+                drawn = np.concatenate([drawn, more.get() if hasattr(more, "get") else more])
+                return drawn
+
+            return zipfian.distinct(uniforms, shape[1], range_max)
+
+        samples, tries = zipfian.rows_of(shape, range_max, draw)
+        return self._xp.asarray(samples), self._xp.asarray(tries)
 
     def _parameter(self, value: Any) -> Array:
         return self._xp.asarray(value, dtype=np.float64)

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from remx_server import attempts, drawing
+from remx_server import attempts, drawing, zipfian
 from remx_server.drawing import LANES, Block, Work, padded
 from remx_server.logarithm import libm_log
-from remx_server.mt19937 import WORD_MASK, Lanes, canonical32, temper
+from remx_server.mt19937 import WORD_MASK, Lanes, canonical32, canonical64, temper
 
 Array = NDArray[Any]
 
@@ -376,6 +376,33 @@ class RandomState:
         for row in range(rows):
             found[row] = np.searchsorted(sums[row], u[row])
         np.minimum(found, classes - 1, out=found)
+        return found
+
+    def unique_zipfian(self, range_max: int, shape: tuple[int, int]) -> tuple[Array, Array]:
+        """Draw rows of different class numbers, as the op ``_sample_unique_zipfian``.
+
+        Returns
+        -------
+        samples : ndarray of int64, of `shape`
+        tries : ndarray of int64
+            How many numbers were drawn for each row.
+        """
+        rows, count = shape
+        # Rows, not samples, are cut into runs here.
+        run = -(-rows // LANES)
+
+        def draw(row: int) -> tuple[Array, int]:
+            lane = row // run
+            classes, tries = zipfian.distinct(lambda ahead: self._peek64(lane, ahead), count, range_max)
+            self._parallel.advance(lane, self._parallel.peek(lane, lane + 1, 2 * tries), 2 * tries)
+            return classes, tries
+
+        return zipfian.rows_of(shape, range_max, draw)
+
+    def _peek64(self, lane: int, count: int) -> Array:
+        """The next uniforms of a lane, which stay there."""
+        raw = self._parallel.peek(lane, lane + 1, 2 * count)
+        found: Array = canonical64(temper(raw[:, : 2 * count]))[0]
         return found
 
     def getstate(self) -> dict[str, Array]:

@@ -144,3 +144,11 @@ def test_any_integer_is_a_seed_and_repeats(seed: int) -> None:
     first, second = (PhiloxState(seed).uniform(0, 1, (5,)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert (first != PhiloxState(seed + 1).uniform(0, 1, (5,))).any()
+
+
+def test_unique_samples_are_as_frequent_and_take_as_many_tries() -> None:
+    exact = RandomState()
+    first, second = (state.unique_zipfian(50, (4000, 6)) for state in (exact, PhiloxState(4)))
+    assert all(len(set(row)) == 6 for row in second[0].tolist())
+    for mine, theirs in zip(first, second, strict=True):
+        assert chi_square(mine.ravel(), theirs.ravel()) < SIGMAS

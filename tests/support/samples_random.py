@@ -51,6 +51,8 @@ SCRIPT: tuple[tuple[str, list[list[object]], dict[str, object]], ...] = (
     ("_sample_poisson", [[0.5, 20.0]], {"shape": 7, "dtype": "float64"}),
     ("_sample_negative_binomial", [[1.0, 2.5], [0.3, 0.8]], {"shape": (5,)}),
     ("_sample_generalized_negative_binomial", [[1.0, 25.0], [0.0, 0.8]], {"shape": (5,)}),
+    ("_sample_unique_zipfian", [], {"range_max": 1000, "shape": (2, 20)}),
+    ("_sample_unique_zipfian", [], {"range_max": 10, "shape": (1500, 10)}),
     ("_random_gamma_like", [[1.0, 2.0, 3.0]], {"alpha": 3, "beta": 2}),
     ("_random_poisson_like", [[1.0, 2.0, 3.0]], {"lam": 3}),
     ("_random_negative_binomial_like", [[1.0, 2.0, 3.0]], {"k": 3, "p": 0.3}),

@@ -167,6 +167,19 @@ ROWS = (
         "to `data`.",
     ),
     Op(
+        "_sample_unique_zipfian",
+        inputs=(),
+        attrs=(Attr("range_max", INT), Attr("shape", SHAPE, ())),
+        shape=sampling.rows_of_samples,
+        dtype=sampling.two_int64,
+        grad=NONE,
+        random=True,
+        outputs=2,
+        doc="Different class numbers below `range_max` in each row of an array of `shape`, which has two "
+        "lengths; small ones are more likely, as in Zipf's law. The second output says how many were drawn for "
+        "each row, repeated ones included.",
+    ),
+    Op(
         "_shuffle",
         inputs=("data",),
         shape=sampling.shuffled,

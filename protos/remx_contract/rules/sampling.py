@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..dtypes import DType, float32, int32
+from ..dtypes import DType, float32, int32, int64
 from ..errors import ArgumentError, ShapeError
 from ..op import Attrs
 from ..spec import Shape
@@ -49,6 +49,18 @@ def multinomial(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
 def multinomial_dtype(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
     """The attribute ``dtype`` for the samples, the input's dtype for the probabilities."""
     return (attrs.dtype, dtypes[0]) if attrs.get_prob else (attrs.dtype,)
+
+
+def rows_of_samples(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """The attribute ``shape``, of two axes, and the length of the first."""
+    if len(attrs.shape) != 2:
+        raise ShapeError(argument="shape", got=f"{attrs.shape}", expected="two lengths")
+    return (_known(attrs.shape), attrs.shape[:1])
+
+
+def two_int64(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
+    """int64 for both outputs."""
+    return (int64, int64)
 
 
 def shuffled(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:

@@ -197,6 +197,13 @@ def _(gs, data, out0, get_prob):
     return KERNELS["_sum_axes"](picked, axes=drawn, shape=data.spec.shape) / data
 
 
+@kernel(op="_sample_unique_zipfian")
+def sample_unique_zipfian(xp, range_max, shape, random):
+    _check(range_max > 0, f"range_max must be positive, got {range_max}")
+    samples, tries = random.on(xp).unique_zipfian(range_max, shape)
+    return xp.asarray(samples), xp.asarray(tries)
+
+
 @kernel(op="_shuffle")
 def shuffle(xp, data, random):
     count = len(data)
