@@ -64,6 +64,12 @@ def test_unique_samples_have_rows(shape: tuple[int, ...]) -> None:
         Runner().call("_sample_unique_zipfian", [], {"range_max": 9, "shape": shape})
 
 
+@pytest.mark.parametrize("name", ["uniform", "gamma", "poisson", "negative_binomial"])
+def test_samples_like_whole_numbers_are_refused_as_they_are_drawn(name: str) -> None:
+    with pytest.raises(DTypeError, match=name):
+        Runner().call(f"_random_{name}_like", [np.ones(3, np.int32)])
+
+
 def test_a_uniform_interval_may_be_empty() -> None:
     (drawn,) = Runner().call("_random_uniform", [], {"low": 1, "high": 1, "shape": (3,)})
     np.testing.assert_array_equal(drawn, np.ones(3, np.float32))

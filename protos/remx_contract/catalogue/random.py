@@ -176,8 +176,8 @@ ROWS = (
         random=True,
         outputs=2,
         doc="Different class numbers below `range_max` in each row of an array of `shape`, which has two "
-        "lengths; small ones are more likely, as in Zipf's law. The second output says how many were drawn for "
-        "each row, repeated ones included.",
+        "lengths; small ones are more likely, as in Zipf's law. The second output says how many were drawn "
+        "for each row, repeated ones included.",
     ),
     Op(
         "_shuffle",
