@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from remx_server import drawing, random_state
+from remx_server import attempts, drawing, random_state
+from remx_server.libm import lgammaf, tanf
 from remx_server.logarithm import libm_log, logf
 from remx_server.mt19937 import Lanes, temper
 from remx_server.random_state import LANES, RandomState
@@ -80,6 +81,10 @@ def sample(state: RandomState) -> list[Any]:
         state.shuffle_order(100),
         state.shuffle_rows_order(100),
         state.multinomial(np.full((2, 4), 0.25, dtype=np.float32), 50),
+        state.gamma(0.7, 2.0, (9_000,)),
+        state.poisson(np.array([[3.0], [30.0]], np.float32), (2, 4_000)),
+        state.negative_binomial(3, 0.1, (5_000,)),
+        state.unique_zipfian(100, (3, 20))[0],
     ]
 
 
@@ -96,6 +101,7 @@ def assert_same(first: list[Any], second: list[Any]) -> None:
         ("_BLOCK_SAMPLES", 1 << 24),
         ("_BLOCK_COLUMNS", 7),
         ("_THREADED_SAMPLES", 1),
+        ("_WORDS_AHEAD", 9),
         ("_SPARE_SIGMAS", -3.0),
         ("_SPARE_PAIRS", 50),
         ("_BOUNDS_AT_A_TIME", 3),
@@ -106,7 +112,8 @@ def test_how_much_is_drawn_at_a_time_changes_nothing(
 ) -> None:
     """The sizes of blocks and the spare pairs are about speed only; too few spare pairs are made up for."""
     expected = sample(RandomState())
-    monkeypatch.setattr(drawing if hasattr(drawing, constant) else random_state, constant, value)
+    (module,) = (module for module in (attempts, drawing, random_state) if hasattr(module, constant))
+    monkeypatch.setattr(module, constant, value)
     assert_same(sample(RandomState()), expected)
 
 
@@ -129,6 +136,43 @@ def test_an_error_in_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(drawing, "polar", fail)
     with pytest.raises(MemoryError):
         RandomState().normal(0, 1, (100_000,))
+
+
+def test_attempts_that_come_to_nothing_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MXNet would try for ever."""
+    monkeypatch.setattr(attempts, "_PATIENCE", 1)
+    with pytest.raises(ValueError, match="no sample was accepted"):
+        RandomState().poisson(9.0, (3,))
+
+
+@pytest.mark.parametrize("alpha", [np.nan, np.inf, -1.0])
+def test_a_gamma_that_mxnet_does_not_return_from_is_refused(alpha: float) -> None:
+    """Its attempts would all fail."""
+    with pytest.raises(ValueError, match="positive and finite"):
+        RandomState().gamma(alpha, 1.0, (3,))
+
+
+@pytest.mark.parametrize("lam", [np.nan, np.inf, 1e30])
+def test_a_poisson_beyond_int32_is_its_least_number(lam: float) -> None:
+    """As C converts it on x86, and MXNet with it."""
+    assert (RandomState().poisson(lam, (5,)) == -(2.0**31)).all()
+
+
+def test_tanf_is_within_two_units_of_the_last_place() -> None:
+    """All of [0, pi], and close to the pole and the zeros."""
+    fractions = np.random.default_rng(1).random(200_000, np.float32)
+    near = np.concatenate([centre + np.linspace(-1e-3, 1e-3, 10_001) for centre in (0.5, 1)])
+    x = np.float32(3.1415926) * np.concatenate([fractions, np.clip(near, 0, 1).astype(np.float32)])
+    exact = np.tan(x.astype(np.float64))
+    assert (np.abs(tanf(x) - exact) / np.spacing(np.abs(exact).astype(np.float32))).max() < 2
+
+
+def test_lgammaf_is_the_logarithm_of_gamma() -> None:
+    """Of whole numbers and of large ones; what is infinite or no number stays so."""
+    x = np.concatenate([np.arange(1, 3000), np.geomspace(8, 1e12, 3000)]).astype(np.float32)
+    exact = np.array([math.lgamma(value) for value in x.tolist()])
+    np.testing.assert_allclose(lgammaf(x), exact, rtol=3e-7)
+    np.testing.assert_array_equal(lgammaf(np.array([np.inf, np.nan], np.float32)), [np.inf, np.nan])
 
 
 def test_a_state_goes_on_where_it_was_saved() -> None:
