@@ -13,13 +13,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import filling, gradients, measurements, table
+from . import filling, gradients, measurements, sampling, table
 from .processes import ROOT, ChildError
 from .rounds import Disagreement
 from .stage import Options, Stage
 
 QUICK_ROUNDS = 3
-MEASUREMENTS = {**measurements.MEASUREMENTS, **gradients.MEASUREMENTS, **filling.MEASUREMENTS}
+MEASUREMENTS = {
+    **measurements.MEASUREMENTS,
+    **gradients.MEASUREMENTS,
+    **filling.MEASUREMENTS,
+    **sampling.MEASUREMENTS,
+}
 
 
 def _arguments() -> argparse.Namespace:

@@ -188,10 +188,34 @@ def transfer(mx: Any, device: str, size: int, times: int = 6) -> dict[str, float
     return {"up_seconds": up, "down_seconds": down, "seconds": up + down, "check": float(same)}
 
 
+def sampling(
+    mx: Any, device: str, distribution: str, size: int, draws: int, generator: str = ""
+) -> dict[str, float]:
+    """Draw float32 samples, and wait for those of each call.
+
+    Returns
+    -------
+    dict
+        ``seconds`` for all calls, and ``check``, the last sample: both sides draw the same ones.
+    """
+    ctx = context(mx, device)
+    draw = getattr(mx.nd.random, distribution)
+    mx.random.seed(7, **({"generator": generator} if generator else {}))
+    draw(shape=(size,), ctx=ctx).wait_to_read()
+    mx.nd.waitall()
+    start = time.perf_counter()
+    for _ in range(draws):
+        samples = draw(shape=(size,), ctx=ctx)
+        samples.wait_to_read()
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "check": float(samples[-1:].asnumpy()[0])}
+
+
 PROGRAMS: dict[str, Callable[..., dict[str, float]]] = {
     "chain": chain,
     "training": training,
     "dropped": dropped,
     "transfer": transfer,
+    "sampling": sampling,
 }
 """Every program by the name a request gives it."""

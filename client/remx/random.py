@@ -22,9 +22,17 @@ Parameter = float | NDArray
 __all__ = [
     "exponential",
     "exponential_like",
+    "gamma",
+    "gamma_like",
+    "generalized_negative_binomial",
+    "generalized_negative_binomial_like",
     "multinomial",
+    "negative_binomial",
+    "negative_binomial_like",
     "normal",
     "normal_like",
+    "poisson",
+    "poisson_like",
     "randint",
     "randn",
     "seed",
@@ -34,9 +42,10 @@ __all__ = [
 ]
 
 _MAX_SEED: Final = 1 << 63
+_GENERATORS: Final = {"mxnet": stream_pb2.Seed.MXNET, "philox": stream_pb2.Seed.PHILOX}
 
 
-def seed(seed_state: int, ctx: str | Context = "all") -> None:
+def seed(seed_state: int, ctx: str | Context = "all", *, generator: str = "mxnet") -> None:
     """Seed the random numbers of this thread's ops; the same seed gives the numbers of MXNet 1.9.1 on a CPU.
 
     Parameters
@@ -44,11 +53,15 @@ def seed(seed_state: int, ctx: str | Context = "all") -> None:
     seed_state : int
     ctx : Context, optional
         Seed as MXNet does for one context; ``"all"`` by default.
+    generator : {"mxnet", "philox"}
+        What this thread draws from until it is seeded again. ``"philox"`` is the fast choice for much
+        sampling and dropout: drawn by the device itself, the same numbers for the same seed, kind of device
+        and version of the server's NumPy or CuPy, and not those of MXNet.
 
     Raises
     ------
     ValueError
-        If the seed is no integer.
+        If the seed is no integer, or the generator has another name.
     """
     if not isinstance(seed_state, (int, np.integer)):
         raise ValueRangeError("seed_state must be int", op="seed")
@@ -56,7 +69,13 @@ def seed(seed_state: int, ctx: str | Context = "all") -> None:
         raise ValueRangeError(
             op="seed", argument="seed_state", got=str(seed_state), expected="a 64-bit integer"
         )
-    message = stream_pb2.Seed(thread=STATE.random_stream, seed=int(seed_state), for_context=ctx != "all")
+    kind = _GENERATORS.get(generator)
+    if kind is None:
+        expected = " or ".join(map(repr, _GENERATORS))
+        raise ValueRangeError(op="seed", argument="generator", got=repr(generator), expected=expected)
+    message = stream_pb2.Seed(
+        thread=STATE.random_stream, seed=int(seed_state), for_context=ctx != "all", generator=kind
+    )
     current().command(stream_pb2.Command(seed=message))
 
 
@@ -166,6 +185,54 @@ def randint(
     return _draw("randint", {"low": low, "high": high}, shape, dtype, ctx, out)
 
 
+def gamma(
+    alpha: Parameter = 1,
+    beta: Parameter = 1,
+    shape: Shape = None,
+    dtype: DTypeLike = None,
+    ctx: Context | None = None,
+    out: NDArray | None = None,
+) -> NDArray:
+    """Samples of the gamma distribution of shape ``alpha`` and scale ``beta``; see :func:`uniform`."""
+    return _draw("gamma", {"alpha": alpha, "beta": beta}, shape, dtype, ctx, out)
+
+
+def poisson(
+    lam: Parameter = 1,
+    shape: Shape = None,
+    dtype: DTypeLike = None,
+    ctx: Context | None = None,
+    out: NDArray | None = None,
+) -> NDArray:
+    """Samples of the poisson distribution of rate ``lam``; see :func:`uniform`."""
+    return _draw("poisson", {"lam": lam}, shape, dtype, ctx, out)
+
+
+def negative_binomial(
+    k: Parameter = 1,
+    p: Parameter = 1,
+    shape: Shape = None,
+    dtype: DTypeLike = None,
+    ctx: Context | None = None,
+    out: NDArray | None = None,
+) -> NDArray:
+    """How many failures come before ``k`` successes of probability ``p``; see :func:`uniform`."""
+    return _draw("negative_binomial", {"k": k, "p": p}, shape, dtype, ctx, out)
+
+
+def generalized_negative_binomial(
+    mu: Parameter = 1,
+    alpha: Parameter = 1,
+    shape: Shape = None,
+    dtype: DTypeLike = None,
+    ctx: Context | None = None,
+    out: NDArray | None = None,
+) -> NDArray:
+    """Samples of the negative binomial distribution of mean ``mu`` and dispersion ``alpha``; see
+    :func:`uniform`."""
+    return _draw("generalized_negative_binomial", {"mu": mu, "alpha": alpha}, shape, dtype, ctx, out)
+
+
 def multinomial(
     data: NDArray,
     shape: Shape = None,
@@ -214,4 +281,31 @@ def normal_like(data: NDArray, loc: float = 0, scale: float = 1, out: NDArray | 
 def exponential_like(data: NDArray, lam: float = 1, out: NDArray | None = None) -> NDArray:
     """Samples of the exponential distribution of rate ``lam``, of the shape and dtype of ``data``."""
     made: NDArray = invoke(OPS["_random_exponential_like"], (data,), {"lam": lam}, out)
+    return made
+
+
+def gamma_like(data: NDArray, alpha: float = 1, beta: float = 1, out: NDArray | None = None) -> NDArray:
+    """Samples of the gamma distribution, of the shape and dtype of ``data``."""
+    made: NDArray = invoke(OPS["_random_gamma_like"], (data,), {"alpha": alpha, "beta": beta}, out)
+    return made
+
+
+def poisson_like(data: NDArray, lam: float = 1, out: NDArray | None = None) -> NDArray:
+    """Samples of the poisson distribution of rate ``lam``, of the shape and dtype of ``data``."""
+    made: NDArray = invoke(OPS["_random_poisson_like"], (data,), {"lam": lam}, out)
+    return made
+
+
+def negative_binomial_like(data: NDArray, k: int = 1, p: float = 1, out: NDArray | None = None) -> NDArray:
+    """Samples of the negative binomial distribution, of the shape and dtype of ``data``."""
+    made: NDArray = invoke(OPS["_random_negative_binomial_like"], (data,), {"k": k, "p": p}, out)
+    return made
+
+
+def generalized_negative_binomial_like(
+    data: NDArray, mu: float = 1, alpha: float = 1, out: NDArray | None = None
+) -> NDArray:
+    """Samples of the generalized negative binomial distribution, of the shape and dtype of ``data``."""
+    attrs = {"mu": mu, "alpha": alpha}
+    made: NDArray = invoke(OPS["_random_generalized_negative_binomial_like"], (data,), attrs, out)
     return made

@@ -241,7 +241,13 @@ class Commands:
 
     def _seed(self, message: stream_pb2.Seed) -> None:
         self._session.random_of(message.thread)
-        self._session.random.seed(message.thread, message.seed, for_context=message.for_context)
+        streams = self._session.random
+        if message.generator == stream_pb2.Seed.PHILOX:
+            streams.seed_philox(message.thread, message.seed)
+        elif message.generator == stream_pb2.Seed.MXNET:
+            streams.seed(message.thread, message.seed, for_context=message.for_context)
+        else:
+            raise ProtocolError(f"there is no random generator {message.generator}")
 
 
 def _host_array(value: Value) -> Any:

@@ -1,4 +1,4 @@
-"""Natural logarithms with the bits of the C library, which NumPy's own do not always have."""
+"""Natural logarithms and powers with the bits of the C library, which NumPy's own do not always have."""
 
 from __future__ import annotations
 
@@ -71,3 +71,8 @@ def libm_log(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Natural logarithm of positive doubles by the C library; NumPy's own may differ in the last bit."""
     flat = x.ravel()
     return np.fromiter(map(math.log, flat.tolist()), np.float64, flat.size).reshape(x.shape)
+
+
+def libm_pow(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Powers of numbers of [0, 1] by the C library; NumPy's own may differ in the last bit."""
+    return np.fromiter(map(math.pow, x.tolist(), y.tolist()), np.float64, x.size)

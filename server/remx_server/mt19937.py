@@ -43,6 +43,25 @@ def temper(raw: Words) -> Words:
     return out
 
 
+def canonical32(words: Words, length: float = 1.0) -> NDArray[np.float32]:
+    """Uniforms in [0, length], a power of two, from one word each.
+
+    The end itself occurs, since the quotient is rounded to float32.
+    """
+    u = words.astype(np.float32)
+    u *= np.float32(length * 2.0**-32)
+    return u
+
+
+def canonical64(words: Words, length: float = 1.0) -> NDArray[np.float64]:
+    """Uniforms in [0, length], a power of two, from two words each, the lower one first."""
+    u = words[:, 1::2].astype(np.float64)
+    u *= 2.0**32
+    u += words[:, 0::2]
+    u *= length * 2.0**-64
+    return u
+
+
 def _untemper(words: Words) -> Words:
     """Turn output words back into state words: the inverse of `temper`."""
     y = words ^ (words >> np.uint32(18))
@@ -93,7 +112,7 @@ class Lanes:
         ndarray of uint32, shape (stop - start, words + 624)
             The first `words` columns, tempered, are the lanes' next outputs. The others are for `advance`.
         """
-        self._seed_up_to(stop)
+        self.seed_up_to(stop)
         total = words + _STATE_WORDS
         raw: Words = np.empty((stop - start, total), dtype=np.uint32)
         raw[:, :_STATE_WORDS] = self._next[start:stop]
@@ -131,7 +150,8 @@ class Lanes:
         windows = as_strided(raw, (rows, total - _STATE_WORDS + 1, _STATE_WORDS), (row, column, column))
         kept[...] = windows[np.arange(rows), used]
 
-    def _seed_up_to(self, stop: int) -> None:
+    def seed_up_to(self, stop: int) -> None:
+        """Have the lanes before `stop` ready, so that several threads can use some each."""
         if stop <= self._live:
             return
         if self._seeder is None:

@@ -10,79 +10,20 @@ because the wheels of MXNet were built with it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from remx_server.logarithm import libm_log, logf
-from remx_server.mt19937 import WORD_MASK, Lanes, Words, temper
-
-LANES = 1024
-"""Number of parallel generators of MXNet's CPU random resource."""
+from remx_server import attempts, drawing, zipfian
+from remx_server.drawing import LANES, Block, Work, padded
+from remx_server.logarithm import libm_log
+from remx_server.mt19937 import WORD_MASK, Lanes, canonical32, canonical64, temper
 
 Array = NDArray[Any]
 
-_LANE_MIN_SAMPLES = 64
 _SEED_FACTOR = 127
-
-# How much is generated at a time: the temporaries of one block should stay in a second level cache.
-_BLOCK_SAMPLES = 1 << 15
-_BLOCK_COLUMNS = 1 << 11
-
-# Pairs of uniforms that are drawn for the polar method beyond the expected number, in standard deviations and
-# in pairs. A lane that still runs short makes the block be drawn again with more, so these decide speed only.
-_SPARE_SIGMAS = 5.0
-_SPARE_PAIRS = 8
-_ACCEPTED = math.pi / 4
-
 _BOUNDS_AT_A_TIME = 1 << 12
-
-
-def _canonical32(words: Words) -> NDArray[np.float32]:
-    """Uniforms in [0, 1] from one word each; 1.0 itself occurs, since the quotient is rounded to float32."""
-    u = words.astype(np.float32)
-    u *= np.float32(2.0**-32)
-    return u
-
-
-def _canonical64(words: Words) -> NDArray[np.float64]:
-    """Uniforms in [0, 1] from two words each, the lower one first; `words` has an even number of columns."""
-    u = words[:, 1::2].astype(np.float64)
-    u *= 2.0**32
-    u += words[:, 0::2]
-    u *= 2.0**-64
-    return u
-
-
-class _Block(NamedTuple):
-    """Some lanes' share of a call, small enough to be drawn at once."""
-
-    lane: int  # the first one
-    out: Array  # where the samples go: a row for each lane
-    valid: int | NDArray[np.intp]  # how many samples each lane is to draw; a row may be longer
-
-
-def _padded(size: int) -> tuple[int, int]:
-    """Return how many lanes draw `size` samples, and how many each; the last lane draws what is left."""
-    each = -(-size // min(-(-size // _LANE_MIN_SAMPLES), LANES)) if size else 0
-    return (-(-size // each) if each else 0), each
-
-
-def _blocks(samples: Array, size: int) -> Iterator[_Block]:
-    """Cut `samples`, of shape ``_padded(size)``, into blocks; the blocks of a lane come in order."""
-    lanes, each = samples.shape
-    columns = min(each, _BLOCK_COLUMNS)
-    rows = max(1, _BLOCK_SAMPLES // max(columns, 1))
-    for lane in range(0, lanes, rows):
-        for column in range(0, each, columns):
-            out = samples[lane : lane + rows, column : column + columns]
-            left = size - np.arange(lane, lane + len(out)) * each - column
-            if left[-1] >= out.shape[1]:
-                yield _Block(lane, out, out.shape[1])
-            else:
-                yield _Block(lane, out, np.clip(left, 0, out.shape[1]))
 
 
 def _carrier(dtype: DTypeLike) -> np.dtype[Any]:
@@ -112,6 +53,11 @@ def _combine(operation: np.ufunc, samples: Array, parameter: Array) -> Array:
     return result
 
 
+def _is_plain(parameter: Array) -> bool:
+    """Whether a parameter is one number, which fits in every dtype that samples are drawn in."""
+    return parameter.ndim == 0 and parameter.dtype == np.float32
+
+
 def _rounded(samples: Array, dtype: DTypeLike) -> Array:
     """Cast to the dtype of the result; float16 is reached by way of float32, which can round twice."""
     if np.dtype(dtype) == np.float16:
@@ -119,49 +65,15 @@ def _rounded(samples: Array, dtype: DTypeLike) -> Array:
     return samples.astype(dtype, copy=False)
 
 
-def _polar(block: _Block, lanes: Lanes, exact_log: bool) -> None:
-    """Draw standard normal samples as libstdc++ does, which drops the second one of each pair.
-
-    A pair of uniforms is a point of the square around the unit disc, and is used if it lies inside. So lanes
-    use different numbers of words; each is left right behind its last point.
-    """
-    single = block.out.dtype == np.float32
-    rows, need = block.out.shape
-    words_each = 2 if single else 4
-    sigma = math.sqrt(need * (1 - _ACCEPTED)) / _ACCEPTED
-    pairs = math.ceil(need / _ACCEPTED + _SPARE_SIGMAS * sigma) + _SPARE_PAIRS
-    while True:
-        raw = lanes.peek(block.lane, block.lane + rows, pairs * words_each)
-        words = temper(raw[:, : pairs * words_each])
-        points = _canonical32(words) if single else _canonical64(words)
-        points *= 2
-        points -= 1
-        radius = points[:, 0::2] ** 2
-        radius += points[:, 1::2] ** 2
-        inside = (radius <= 1) & (radius != 0)
-        counts = np.count_nonzero(inside, axis=1)
-        if counts.min() >= need:
-            break
-        pairs *= 2
-    first = np.cumsum(counts) - counts
-    used = np.flatnonzero(inside)[first[:, None] + np.arange(need)]
-    radius = radius.ravel()[used]
-    factor = _log(radius, exact_log)
-    factor *= -2
-    factor /= radius
-    np.sqrt(factor, out=factor)
-    np.multiply(points.ravel()[2 * used + 1], factor, out=block.out)
-
-    row = np.arange(rows)
-    last = used[row, np.maximum(block.valid, 1) - 1] - row * pairs
-    lanes.advance(block.lane, raw, np.where(np.equal(block.valid, 0), 0, (last + 1) * words_each))
+def _vector(value: float | Array) -> Array:
+    """A parameter as a vector."""
+    return _parameter(value).reshape(-1)
 
 
-def _log(x: Array, exact: bool) -> Array:
-    if x.dtype == np.float32:
-        return logf(x)
-    result: Array = libm_log(x) if exact else np.log(x)
-    return result
+def _finished(samples: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Rows of samples as the result of a call."""
+    with np.errstate(all="ignore"):
+        return _rounded(samples.reshape(-1)[: math.prod(shape)].reshape(shape), dtype)
 
 
 class RandomState:
@@ -179,9 +91,16 @@ class RandomState:
     MXNet's wheels use glibc.
     """
 
+    on_host = True
+    """Whether it draws in host memory for every device, and takes parameters there."""
+
     def __init__(self) -> None:
         self._parallel = Lanes(0, LANES)
         self._single = Lanes(0, 1)
+
+    def on(self, xp: Any) -> RandomState:
+        """Itself: the numbers are the same on every device."""
+        return self
 
     def seed(self, seed: int) -> None:
         """Start again, as ``mx.random.seed(seed)``.
@@ -220,11 +139,15 @@ class RandomState:
         -------
         ndarray of `dtype`
         """
-        u = self._uniform01(math.prod(shape), dtype).reshape(shape)
+        wide = _carrier(dtype) == np.float64
         with np.errstate(all="ignore"):
             low, high = _parameter(low), _parameter(high)
-            scaled = _combine(np.multiply, u, high - low)
-            return _rounded(_combine(np.add, scaled, low), dtype)
+            span = high - low
+
+        def draw(block: Block) -> None:
+            block.out[...] = drawing.uniform01(self._parallel, block, wide)
+
+        return self._scaled(draw, span, low, shape, dtype)
 
     def normal(
         self, loc: float | Array, scale: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32
@@ -244,14 +167,12 @@ class RandomState:
         -------
         ndarray of `dtype`
         """
-        size = math.prod(shape)
-        samples = np.empty(_padded(size), _carrier(dtype))
-        for block in _blocks(samples, size):
-            _polar(block, self._parallel, exact_log=np.dtype(dtype) == np.float64)
-        z = samples.reshape(-1)[:size].reshape(shape)
-        with np.errstate(all="ignore"):
-            scaled = _combine(np.multiply, z, _parameter(scale))
-            return _rounded(_combine(np.add, scaled, _parameter(loc)), dtype)
+        exact = np.dtype(dtype) == np.float64
+
+        def draw(block: Block) -> None:
+            drawing.polar(self._parallel, block, exact)
+
+        return self._scaled(draw, _parameter(scale), _parameter(loc), shape, dtype)
 
     def exponential(self, lam: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
         """Draw from the exponential distribution.
@@ -269,12 +190,90 @@ class RandomState:
         ndarray of `dtype`
             Infinity may occur, in float32 once in some 2**25 samples, since a uniform can be one.
         """
-        u = self._uniform01(math.prod(shape), dtype).reshape(shape)
-        rest = 1.0 - u.astype(np.float64, copy=False)
+        wide = _carrier(dtype) == np.float64
+        exact = np.dtype(dtype) == np.float64
+        rate = _parameter(lam)
+        scalar = _is_plain(rate)
+
+        def draw(block: Block) -> None:
+            u = drawing.uniform01(self._parallel, block, wide)
+            with np.errstate(all="ignore"):
+                rest = 1.0 - u.astype(np.float64, copy=False)
+                standard = np.negative(libm_log(rest) if exact and rest.all() else np.log(rest))
+                block.out[...] = standard / rate if scalar else standard
+
+        samples = self._filled(shape, _carrier(dtype) if scalar else np.float64, draw)
         with np.errstate(all="ignore"):
-            exact = np.dtype(dtype) == np.float64 and rest.all()
-            standard = np.negative(libm_log(rest) if exact else np.log(rest))
-            return _rounded(_combine(np.divide, standard, _parameter(lam)), dtype)
+            return _rounded(samples if scalar else _combine(np.divide, samples, rate), dtype)
+
+    def gamma(
+        self, alpha: float | Array, beta: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32
+    ) -> Array:
+        """Draw from the gamma distribution by Marsaglia and Tsang's method.
+
+        Parameters
+        ----------
+        alpha, beta : float or ndarray
+            Shape and scale. Arrays have axes of length one after those that they have in common with `shape`.
+        shape : tuple of int
+            Shape of the result.
+        dtype : float16, float32 or float64
+            float16 is drawn in float32.
+
+        Returns
+        -------
+        ndarray of `dtype`
+
+        Raises
+        ------
+        ValueError
+            For shapes with which MXNet does not return: infinite, not a number, or too far below zero.
+        """
+        exact = np.dtype(dtype) == np.float64
+        samples, size = self._rows(shape, np.float64 if exact else np.float32)
+        attempts.gamma(self._parallel, samples, size, _vector(alpha), _vector(beta), exact)
+        return _finished(samples, shape, dtype)
+
+    def poisson(self, lam: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
+        """Draw from the poisson distribution of rate `lam`, whose samples are whole numbers of `dtype`.
+
+        Samples beyond int32 are -2**31, as in MXNet.
+        """
+        samples, size = self._rows(shape, np.float64)
+        attempts.poisson(self._parallel, samples, size, _vector(lam))
+        return _finished(samples, shape, dtype)
+
+    def negative_binomial(
+        self, k: float | Array, p: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32
+    ) -> Array:
+        """Draw how many failures come before `k` successes of probability `p`; see `poisson`."""
+        samples, size = self._rows(shape, np.float64)
+        count = _vector(k)
+        probability = _vector(p).astype(np.float32).astype(np.float64)
+        with np.errstate(all="ignore"):
+            # In the parameters' dtype, be it one of whole numbers, and by way of float32.
+            scale = ((1.0 - probability) / probability).astype(np.float32).astype(count.dtype)
+            count = count.astype(np.float32).astype(count.dtype)
+        fixed = np.full(count.shape, np.nan, np.float32)
+        attempts.gamma_poisson(self._parallel, samples, size, count, scale, fixed)
+        return _finished(samples, shape, dtype)
+
+    def generalized_negative_binomial(
+        self, mu: float | Array, alpha: float | Array, shape: tuple[int, ...], dtype: DTypeLike = np.float32
+    ) -> Array:
+        """Draw from the negative binomial distribution of mean `mu` and dispersion `alpha`; see `poisson`.
+
+        Without dispersion it is the poisson distribution.
+        """
+        samples, size = self._rows(shape, np.float64)
+        mean, dispersion = _vector(mu), _vector(alpha)
+        one = dispersion.dtype.type(1)
+        with np.errstate(all="ignore"):
+            inverse = one // dispersion if dispersion.dtype.kind in "iu" else one / dispersion
+            fixed = np.where(dispersion == 0, mean, np.nan).astype(np.float32)
+            scale = dispersion * mean
+        attempts.gamma_poisson(self._parallel, samples, size, inverse, scale, fixed)
+        return _finished(samples, shape, dtype)
 
     def randint(self, low: int, high: int, shape: tuple[int, ...], dtype: DTypeLike = np.int32) -> Array:
         """Draw integers from [low, high).
@@ -300,16 +299,17 @@ class RandomState:
         span = high - low
         if not 0 < span < 2**63:
             raise ValueError(f"randint needs 0 < high - low < 2**63, got low={low} and high={high}")
-        size = math.prod(shape)
-        samples = np.empty(_padded(size), np.int64)
-        for block in _blocks(samples, size):
-            words = self._draw(block, 2)
+
+        def draw(block: Block) -> None:
+            words = drawing.draw_words(self._parallel, block, 2)
             wide = words[:, 0::2].astype(np.int64)
             wide <<= 31
             wide += words[:, 1::2]
             wide %= span
-            np.add(wide, low, out=block.out)
-        return samples.reshape(-1)[:size].reshape(shape).astype(dtype, copy=False)
+            wide += low
+            block.out[...] = wide.astype(block.out.dtype)
+
+        return self._filled(shape, dtype, draw)
 
     def keep_mask(self, p: float, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[np.bool_]:
         """Draw which elements the op Dropout keeps.
@@ -326,9 +326,14 @@ class RandomState:
         dtype : float16, float32 or float64
             dtype of the data; it decides how many words an element takes.
         """
-        u = self._uniform01(math.prod(shape), dtype).astype(np.float32, copy=False)
-        kept: NDArray[np.bool_] = u < np.float32(1) - np.float32(p)
-        return kept.reshape(shape)
+        wide = _carrier(dtype) == np.float64
+        bound = np.float32(1) - np.float32(p)
+
+        def draw(block: Block) -> None:
+            u = drawing.uniform01(self._parallel, block, wide)
+            np.less(u.astype(np.float32, copy=False), bound, out=block.out)
+
+        return self._filled(shape, np.bool_, draw)
 
     def shuffle_order(self, n: int) -> NDArray[np.intp]:
         """Draw the order in which the op ``shuffle`` puts the elements of a vector: ``data[order]``."""
@@ -365,12 +370,39 @@ class RandomState:
         raw = self._single.peek(0, 1, rows * size)
         self._single.advance(0, raw, rows * size)
         compared = np.float16 if probabilities.dtype == np.float16 else np.float32
-        u = _canonical32(temper(raw[:, : rows * size])).reshape(rows, size).astype(compared)
+        u = canonical32(temper(raw[:, : rows * size])).reshape(rows, size).astype(compared)
         sums = np.cumsum(probabilities, axis=1, dtype=np.float64).astype(compared)
         found = np.empty((rows, size), dtype=np.intp)
         for row in range(rows):
             found[row] = np.searchsorted(sums[row], u[row])
         np.minimum(found, classes - 1, out=found)
+        return found
+
+    def unique_zipfian(self, range_max: int, shape: tuple[int, int]) -> tuple[Array, Array]:
+        """Draw rows of different class numbers, as the op ``_sample_unique_zipfian``.
+
+        Returns
+        -------
+        samples : ndarray of int64, of `shape`
+        tries : ndarray of int64
+            How many numbers were drawn for each row.
+        """
+        rows, count = shape
+        # Rows, not samples, are cut into runs here.
+        run = -(-rows // LANES)
+
+        def draw(row: int) -> tuple[Array, int]:
+            lane = row // run
+            classes, tries = zipfian.distinct(lambda ahead: self._peek64(lane, ahead), count, range_max)
+            self._parallel.advance(lane, self._parallel.peek(lane, lane + 1, 2 * tries), 2 * tries)
+            return classes, tries
+
+        return zipfian.rows_of(shape, range_max, draw)
+
+    def _peek64(self, lane: int, count: int) -> Array:
+        """The next uniforms of a lane, which stay there."""
+        raw = self._parallel.peek(lane, lane + 1, 2 * count)
+        found: Array = canonical64(temper(raw[:, : 2 * count]))[0]
         return found
 
     def getstate(self) -> dict[str, Array]:
@@ -393,22 +425,35 @@ class RandomState:
             bank.setstate({key: state[f"{name}_{key}"] for key in ("first_seed", "words")})
         self._parallel, self._single = parallel, single
 
-    def _draw(self, block: _Block, words_each: int) -> Words:
-        """Use up a fixed number of words per sample, and return them tempered, a row for each lane."""
-        columns = block.out.shape[1] * words_each
-        raw = self._parallel.peek(block.lane, block.lane + len(block.out), columns)
-        self._parallel.advance(block.lane, raw, block.valid * words_each)
-        return temper(raw[:, :columns])
+    @staticmethod
+    def _rows(shape: tuple[int, ...], dtype: DTypeLike) -> tuple[Array, int]:
+        """Room for samples, with a row for each lane, and how many there will be."""
+        size = math.prod(shape)
+        return np.empty(padded(size), dtype), size
 
-    def _uniform01(self, size: int, dtype: DTypeLike) -> Array:
-        """Draw `size` uniforms from [0, 1]: float32 for float32, otherwise float64."""
-        samples = np.empty(_padded(size), _carrier(dtype))
-        for block in _blocks(samples, size):
-            if samples.dtype == np.float32:
-                block.out[...] = _canonical32(self._draw(block, 1))
-            else:
-                block.out[...] = _canonical64(self._draw(block, 2))
-        return samples.reshape(-1)[:size]
+    def _filled(self, shape: tuple[int, ...], dtype: DTypeLike, draw: Work) -> Array:
+        """An array whose blocks `draw` has drawn."""
+        samples, size = self._rows(shape, dtype)
+        drawing.fill(self._parallel, samples, size, draw)
+        return samples.reshape(-1)[:size].reshape(shape)
+
+    def _scaled(
+        self, draw: Work, factor: Array, offset: Array, shape: tuple[int, ...], dtype: DTypeLike
+    ) -> Array:
+        """Samples times `factor` plus `offset`; numbers are applied while a block is in the cache."""
+        plain = _is_plain(factor) and _is_plain(offset)
+
+        def draw_and_scale(block: Block) -> None:
+            draw(block)
+            with np.errstate(all="ignore"):
+                np.multiply(block.out, factor, out=block.out)
+                np.add(block.out, offset, out=block.out)
+
+        samples = self._filled(shape, _carrier(dtype), draw_and_scale if plain else draw)
+        with np.errstate(all="ignore"):
+            if not plain:
+                samples = _combine(np.add, _combine(np.multiply, samples, factor), offset)
+            return _rounded(samples, dtype)
 
     def _below(self, bounds: NDArray[np.int64]) -> list[int]:
         """Draw an integer from [0, bound) for each bound in turn, from the single generator.

@@ -35,6 +35,7 @@ from .executor import Executor, OpSpec, poison
 from .log import log
 from .outbox import Outbox
 from .parameters import Parameters
+from .philox import PhiloxState
 from .positions import CountedStreams
 from .random_state import RandomState
 from .transfers import Transfers
@@ -350,7 +351,7 @@ class Session:
         """The backend of a context; DeviceError if the server has no such device."""
         return self.devices.find(context.device_type, context.device_id)
 
-    def random_of(self, thread: int) -> RandomState:
+    def random_of(self, thread: int) -> RandomState | PhiloxState:
         """The random state of one of the client's threads; LimitError beyond the number it can have."""
         if thread not in self._random_threads:
             if len(self._random_threads) >= self.limits.random_threads:

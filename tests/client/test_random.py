@@ -49,6 +49,28 @@ def test_the_numbers_are_mxnets(mx: ModuleType, seed: int) -> None:
         np.testing.assert_allclose(as_vectors(weight.asnumpy()), as_vectors(expected), atol=1e-5)
 
 
+def test_threads_at_once_draw_mxnets_numbers_each(mx: ModuleType) -> None:
+    wrong: list[str] = []
+
+    def run(seed: int) -> None:
+        mx.random.seed(seed)
+        for index, (name, inputs, attrs) in enumerate(SCRIPT):
+            made = function(mx, name)(*map(mx.nd.array, inputs), **attrs)
+            first = (made[0] if isinstance(made, list) else made).asnumpy()
+            if not np.allclose(first, GOLDEN[f"{seed}/{index}/0"], rtol=1e-6, atol=0):
+                wrong.append(f"{seed}: {name} {attrs}")
+        done.append(seed)
+
+    done: list[int] = []
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in SEEDS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert sorted(done) == sorted(SEEDS)
+
+
 def test_seeding_waits_for_nothing(mx: ModuleType) -> None:
     mx.random.seed(3)
     x = mx.nd.random.uniform(shape=(3,))
@@ -124,3 +146,110 @@ def test_drawing_is_not_recorded_as_dependent(mx: ModuleType) -> None:
         y = x * mx.nd.random.uniform(2, 3, shape=(2,))
     y.backward()
     assert ((x.grad.asnumpy() >= 2) & (x.grad.asnumpy() < 3)).all()
+
+
+def everything(mx: ModuleType) -> list[np.ndarray[Any, Any]]:
+    """Some of each distribution, of each form."""
+    rates, random = mx.nd.array([0.5, 20]), mx.nd.random
+    drawn = [
+        random.uniform(2, 5, shape=(50, 2)),
+        random.normal(shape=(30,), dtype="float64"),
+        random.normal(rates, rates, shape=3),
+        random.exponential(2, shape=20, dtype="float16"),
+        random.gamma(2, 3, shape=20),
+        random.gamma(rates, rates, shape=(2, 2)),
+        random.poisson(4, shape=20),
+        random.poisson_like(mx.nd.ones((4,)), 7),
+        random.negative_binomial(4, 0.3, shape=20),
+        random.generalized_negative_binomial(rates, mx.nd.array([0, 1]), shape=5),
+        random.randint(-5, 500, shape=(20,)),
+        *random.multinomial(mx.nd.array([[0.2, 0.8], [0.5, 0.5]]), shape=20, get_prob=True),
+        random.shuffle(mx.nd.arange(20)),
+        random.shuffle(mx.nd.arange(20).reshape((10, 2))),
+        mx.nd.Dropout(mx.nd.ones((40,)), p=0.3, mode="always"),
+    ]
+    return [array.asnumpy() for array in drawn]
+
+
+def test_philox_repeats_itself_and_seeding_again_goes_back(mx: ModuleType) -> None:
+    mx.random.seed(5)
+    exact = everything(mx)
+    mx.random.seed(5, generator="philox")
+    first, later = everything(mx), everything(mx)
+    mx.random.seed(5, generator="philox")
+    again = everything(mx)
+    mx.random.seed(5)
+    back = everything(mx)
+    for one, two, old, new in zip(first, again, exact, back, strict=True):
+        np.testing.assert_array_equal(one, two, strict=True)
+        np.testing.assert_array_equal(old, new, strict=True)
+        assert (one.shape, one.dtype) == (old.shape, old.dtype)
+    for different in (later, exact):
+        assert sum((one != two).any() for one, two in zip(first, different, strict=True)) >= 14
+
+
+def test_philox_is_of_one_thread(mx: ModuleType) -> None:
+    mx.random.seed(3)
+    expected = mx.nd.random.uniform(shape=(4,)).asnumpy()
+    mx.random.seed(3)
+    thread = threading.Thread(target=lambda: mx.random.seed(3, generator="philox"))
+    thread.start()
+    thread.join()
+    np.testing.assert_array_equal(mx.nd.random.uniform(shape=(4,)).asnumpy(), expected)
+
+
+def test_an_unknown_generator_is_refused(mx: ModuleType) -> None:
+    with pytest.raises(ValueRangeError, match="'mxnet' or 'philox'"):
+        mx.random.seed(3, generator="xorshift")
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda nd: nd.random.gamma(0, 1, shape=2),
+        lambda nd: nd.random.gamma(1, -1, shape=2),
+        lambda nd: nd.random.poisson(-1, shape=2),
+        lambda nd: nd.random.poisson(float("nan"), shape=2),
+        lambda nd: nd.random.negative_binomial(-1, 0.5, shape=2),
+        lambda nd: nd.random.negative_binomial(1, -0.5, shape=2),
+        lambda nd: nd.random.generalized_negative_binomial(-1, 0.5, shape=2),
+        lambda nd: nd.random.generalized_negative_binomial(1, -0.5, shape=2),
+        lambda nd: nd.random.gamma_like(nd.ones((2,)), alpha=-1),
+        # MXNet does not return from these.
+        lambda nd: nd.random.gamma(nd.array([-1]), nd.array([1]), shape=2),
+        lambda nd: nd.random.gamma(nd.array([np.nan]), nd.array([1]), shape=2),
+    ],
+)
+@pytest.mark.parametrize("generator", ["mxnet", "philox"])
+def test_bad_parameters_raise_at_the_wait(mx: ModuleType, draw: Callable[..., Any], generator: str) -> None:
+    mx.random.seed(1, generator=generator)
+    drawn = draw(mx.nd)
+    with pytest.raises(ValueRangeError, match="must"):
+        drawn.asnumpy()
+
+
+@pytest.mark.parametrize("shape", [0, (0,), (2, 0), (2, -1), ()])
+def test_a_shape_without_elements_is_refused_at_once(mx: ModuleType, shape: Any) -> None:
+    for draw in (mx.nd.random.uniform, mx.nd.random.gamma, mx.nd.random.poisson):
+        with pytest.raises(ShapeError, match="shape"):
+            draw(shape=shape)
+
+
+def test_arguments_are_refused_as_mxnet_refuses_them(mx: ModuleType) -> None:
+    random = mx.nd.random
+    for call in (
+        lambda: random.negative_binomial(2.5, 0.5, shape=2),
+        lambda: random.gamma(1, 1, shape=2, dtype="int32"),
+        lambda: random.poisson(mx.nd.array([1, 2]), shape=(0,)),
+        lambda: random.gamma(mx.nd.array([1, 2]), mx.nd.array([1])),
+        lambda: random.gamma(mx.nd.array([1, 2]), mx.nd.array([1, 2], dtype="float64")),
+        lambda: random.gamma(1, 1, shape=2, out=mx.nd.zeros((3,))),
+    ):
+        with pytest.raises(MXNetError):
+            call()
+    with pytest.raises(AssertionError, match="same type"):
+        random.gamma(1, mx.nd.array([1]))
+    with pytest.raises(ValueError, match="NDArray or numbers"):
+        random.gamma("x", 1)
+    with pytest.raises(ZeroDivisionError):
+        random.exponential(0, shape=2)

@@ -49,6 +49,11 @@ DEFAULTS = {
     ("_random_uniform", "shape"): (1,),
     ("_random_normal", "shape"): (1,),
     ("_random_exponential", "shape"): (1,),
+    ("_random_gamma", "shape"): (1,),
+    ("_random_generalized_negative_binomial", "shape"): (1,),
+    ("_random_negative_binomial", "shape"): (1,),
+    ("_random_poisson", "shape"): (1,),
+    ("_sample_unique_zipfian", "shape"): (),
     ("_random_randint", "shape"): (1,),
     # MXNet's description leaves it out.
     ("smooth_l1", "scalar"): 1.0,

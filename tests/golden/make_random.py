@@ -16,6 +16,14 @@ import numpy as np
 
 LONG = 300
 ENDS = 32
+PARAMETERS = {
+    "normal": ("loc", "scale"),
+    "exponential": ("lam",),
+    "gamma": ("alpha", "beta"),
+    "poisson": ("lam",),
+    "negative_binomial": ("k", "p"),
+    "generalized_negative_binomial": ("mu", "alpha"),
+}
 DTYPES = ("float16", "float32", "float64")
 
 
@@ -41,8 +49,8 @@ def draw(name, arguments):
     if dtype is None:
         return getattr(mx.nd._internal, "_random_" + name)(**a).asnumpy()
     # The parameters of a call broadcast to its result; those of MXNet lack the axis of the samples.
-    order = ("low", "high", "loc", "scale", "lam")
-    parameters = [mx.nd.array(np.array(a[key])[:, 0], dtype=dtype) for key in order if key in a]
+    given = [value for key, value in a.items() if key not in ("shape", "dtype")]
+    parameters = [mx.nd.array(np.array(value)[:, 0], dtype=dtype) for value in given]
     return getattr(mx.nd, "sample_" + name)(*parameters, shape=a["shape"][1:], dtype=a["dtype"]).asnumpy()
 
 
@@ -59,7 +67,7 @@ def kept(p, shape, dtype):
 
 def flat(name, size, *values):
     """A call that draws `size` samples in one axis."""
-    names = {"normal": ("loc", "scale"), "exponential": ("lam",)}.get(name, ("low", "high"))
+    names = PARAMETERS.get(name, ("low", "high"))
     *parameters, dtype = values
     return [name, {**dict(zip(names, parameters, strict=True)), "shape": [size], "dtype": dtype}]
 
@@ -76,10 +84,15 @@ def each(parameter_dtype, dtype):
     weights = np.random.RandomState(5).rand(2, 300)
     probabilities = np.round(weights / weights.sum(axis=1, keepdims=True), 6)
     probabilities[:, -1] += 0.01  # the rows sum to more than one in float16 too, where every class is one
+    shapes, rates = [[0.4], [2.3], [17.0]], [[0.0], [3.3], [40.5]]
     return [
         ["uniform", {"low": a, "high": b, **shared}],
         ["normal", {"loc": a, "scale": b, **shared}],
         ["exponential", {"lam": b, **shared}],
+        ["gamma", {"alpha": shapes, "beta": b, **shared}],
+        ["poisson", {"lam": rates, **shared}],
+        ["negative_binomial", {"k": shapes, "p": [[0.3], [0.5], [0.9]], **shared}],
+        ["generalized_negative_binomial", {"mu": rates, "alpha": [[0.0], [0.7], [2.1]], **shared}],
         multinomial(probabilities.tolist(), 1000, parameter_dtype),
     ]
 
@@ -104,7 +117,42 @@ def of_one_size(seed, size):
         ["keep_mask", {"p": 0.3, "shape": [size], "dtype": "float32"}],
         ["keep_mask", {"p": 0.6, "shape": [size], "dtype": "float64"}],
         flat("uniform", size, -0.07, 0.07, "float32"),
+        *of_attempts(size),
     ]
+
+
+def of_attempts(size):
+    """Calls of the distributions that take a number of words that is not known before."""
+    return [
+        flat("gamma", size, 2.5, 1.5, "float32"),
+        flat("gamma", size, 0.4, 3.0, "float32"),
+        flat("gamma", size, 0.6, 0.2, "float64"),
+        flat("gamma", size, 30.0, 0.2, "float16"),
+        flat("poisson", size, 3.7, "float32"),
+        flat("poisson", size, 12.0, "float64"),
+        flat("poisson", size, 1000.0, "float16"),
+        flat("negative_binomial", size, 3, 0.2, "float32"),
+        flat("negative_binomial", size, 20, 0.1, "float64"),
+        flat("generalized_negative_binomial", size, 20.0, 0.3, "float32"),
+        flat("generalized_negative_binomial", size, 3.0, 0.0, "float32"),
+    ]
+
+
+def of_millions(seed):
+    """Calls so large that a lane's share is drawn in several pieces, and a small one after each."""
+    size = 3_000_000
+    calls = [
+        flat("uniform", size, 0.0, 1.0, "float32"),
+        flat("normal", size, 0.0, 1.0, "float32"),
+        flat("exponential", size, 0.3, "float32"),
+        flat("randint", size, -7, 2**31 - 1, "int32"),
+        flat("uniform", size, 0.1, 0.7, "float64"),
+        ["keep_mask", {"p": 0.3, "shape": [size], "dtype": "float32"}],
+        flat("gamma", size, 2.5, 1.5, "float32"),
+        flat("poisson", size, 3.7, "float32"),
+    ]
+    small = flat("normal", 70, 0.0, 1.0, "float32")
+    return [["seed", {"seed": seed}], *(call for large in calls for call in (large, small))]
 
 
 def of_many_sizes(seed):
@@ -132,15 +180,15 @@ def of_both_seeds(seed):
 
 def scripts():
     """All that is drawn, as lists of calls."""
-    for seed in (0, 1, 42, 4000):
-        for size in (1, 63, 64, 65, 1000, 70000, 300000):
+    for seed in (0, 42, 2**31 - 1, 4000):
+        for size in (1, 63, 64, 65, 1000, 65536, 65537):
             yield of_one_size(seed, size)
         yield of_many_sizes(seed)
+    for seed in (0, 42, 2**31 - 1):
+        yield of_millions(seed)
     for seed in (-1, 2**31 - 1, 2**31, 2**32, 2**32 + 5, -(2**31), 2**40 + 3, 2**64 + 7):
         yield of_both_seeds(seed)
     yield of_one_size(0, 100)[1:]  # unseeded
-    # A call so large that a lane's share is drawn in several pieces.
-    yield [["seed", {"seed": 7}], *(flat("normal", size, 0.0, 1.0, "float32") for size in (3_000_000, 70))]
     yield [["seed", {"seed": 9}], *(call for p in DTYPES for d in DTYPES for call in each(p, d))]
 
 

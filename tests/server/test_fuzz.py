@@ -137,7 +137,6 @@ commands = st.one_of(
         pb.Command,
         resume=st.builds(pb.Resume, call=small_numbers, gradients=handle_lists, failed=st.booleans()),
     ),
-    st.builds(pb.Command, seed=st.builds(pb.Seed, thread=numbers, seed=integers, for_context=st.booleans())),
     st.builds(
         pb.Command,
         fill=st.builds(
@@ -150,6 +149,16 @@ commands = st.one_of(
         ),
     ),
     st.builds(pb.Command, describe=st.builds(pb.Describe, request=numbers, handles=handle_lists)),
+    st.builds(
+        pb.Command,
+        seed=st.builds(
+            pb.Seed,
+            thread=numbers,
+            seed=integers,
+            for_context=st.booleans(),
+            generator=st.integers(0, 2),
+        ),
+    ),
     st.builds(pb.Command, forget=st.builds(pb.Forget, spec_ids=handle_lists)),
     st.just(pb.Command()),
 )

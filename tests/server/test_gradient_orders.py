@@ -118,8 +118,9 @@ SHARED = [
     (op, name)
     for op in WITH_RULES
     for name, sample in smooth_samples(op).items()
-    # Where both sides of an extremum are one array there is a tie everywhere, and mod jumps.
-    if shareable(OPS[op], sample) and not op.endswith(("maximum", "minimum", "mod"))
+    # Where both sides of an extremum are one array there is a tie everywhere, mod jumps, and an interval is
+    # empty.
+    if shareable(OPS[op], sample) and not op.endswith(("maximum", "minimum", "mod", "pdf_uniform"))
 ]
 
 

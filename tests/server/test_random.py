@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from remx_contract.errors import DTypeError, ValueRangeError
+from remx_contract.errors import DTypeError, ShapeError, ValueRangeError
 from support.runner import Runner
 from support.samples_random import SCRIPT, SEEDS
 
@@ -38,11 +38,36 @@ def test_script_gives_the_numbers_of_mxnet(seed: int) -> None:
         ("_random_normal", {"scale": -1}),
         ("_random_exponential", {"lam": 0}),
         ("_random_randint", {"low": 2, "high": 2}),
+        ("_random_gamma", {"alpha": 0}),
+        ("_random_gamma", {"beta": -1}),
+        ("_random_poisson", {"lam": -1}),
+        ("_random_negative_binomial", {"k": -1}),
+        ("_random_negative_binomial", {"p": -1}),
+        ("_random_generalized_negative_binomial", {"mu": -1}),
+        ("_random_generalized_negative_binomial", {"alpha": -1}),
     ],
 )
 def test_bad_parameters_fail_when_the_op_runs(op: str, attrs: dict[str, object]) -> None:
     with pytest.raises(ValueRangeError, match=op):
         Runner().call(op, [], {**attrs, "shape": (2,)})
+
+
+@pytest.mark.parametrize("range_max", [5, 0, -1])
+def test_more_different_classes_than_there_are_are_refused(range_max: int) -> None:
+    with pytest.raises(ValueRangeError, match="range_max"):
+        Runner().call("_sample_unique_zipfian", [], {"range_max": range_max, "shape": (1, 6)})
+
+
+@pytest.mark.parametrize("shape", [(6,), (1, 2, 3), (2, 0)])
+def test_unique_samples_have_rows(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match="_sample_unique_zipfian"):
+        Runner().call("_sample_unique_zipfian", [], {"range_max": 9, "shape": shape})
+
+
+@pytest.mark.parametrize("name", ["uniform", "gamma", "poisson", "negative_binomial"])
+def test_samples_like_whole_numbers_are_refused_as_they_are_drawn(name: str) -> None:
+    with pytest.raises(DTypeError, match=name):
+        Runner().call(f"_random_{name}_like", [np.ones(3, np.int32)])
 
 
 def test_a_uniform_interval_may_be_empty() -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from remx_server import random_state
+from remx_server import attempts, drawing, random_state
+from remx_server.libm import lgammaf, tanf
 from remx_server.logarithm import libm_log, logf
 from remx_server.mt19937 import Lanes, temper
 from remx_server.random_state import LANES, RandomState
@@ -39,7 +40,7 @@ def draw(state: RandomState, name: str, arguments: dict[str, Any]) -> Any:
         arguments["shape"] = tuple(arguments["shape"])
     parameter_dtype = arguments.pop("parameter_dtype", None)
     if parameter_dtype is not None:
-        for key in {"low", "high", "loc", "scale", "lam", "probabilities"} & arguments.keys():
+        for key in arguments.keys() - {"shape", "dtype", "size"}:
             arguments[key] = np.array(arguments[key], dtype=parameter_dtype)
     drawn = getattr(state, name)(**arguments)
     return drawn if drawn is None or "dtype" in arguments else drawn.astype(np.int32)
@@ -55,7 +56,7 @@ def test_draws_what_mxnet_drew(number: int) -> None:
             continue
         key = f"{number}.{call}"
         where = f"{name} {arguments}"
-        if not SAME_LIBM and name in ("normal", "exponential") and arguments["dtype"] == "float64":
+        if not SAME_LIBM and name in ("normal", "exponential", "gamma") and arguments["dtype"] == "float64":
             expected = GOLDEN.get(key, GOLDEN.get(key + ".ends"))[..., :ENDS]
             np.testing.assert_allclose(drawn[..., :ENDS], expected, rtol=1e-14, err_msg=where)
             continue
@@ -80,6 +81,10 @@ def sample(state: RandomState) -> list[Any]:
         state.shuffle_order(100),
         state.shuffle_rows_order(100),
         state.multinomial(np.full((2, 4), 0.25, dtype=np.float32), 50),
+        state.gamma(0.7, 2.0, (9_000,)),
+        state.poisson(np.array([[3.0], [30.0]], np.float32), (2, 4_000)),
+        state.negative_binomial(3, 0.1, (5_000,)),
+        state.unique_zipfian(100, (3, 20))[0],
     ]
 
 
@@ -95,6 +100,8 @@ def assert_same(first: list[Any], second: list[Any]) -> None:
         ("_BLOCK_SAMPLES", 1),
         ("_BLOCK_SAMPLES", 1 << 24),
         ("_BLOCK_COLUMNS", 7),
+        ("_THREADED_SAMPLES", 1),
+        ("_WORDS_AHEAD", 9),
         ("_SPARE_SIGMAS", -3.0),
         ("_SPARE_PAIRS", 50),
         ("_BOUNDS_AT_A_TIME", 3),
@@ -105,8 +112,67 @@ def test_how_much_is_drawn_at_a_time_changes_nothing(
 ) -> None:
     """The sizes of blocks and the spare pairs are about speed only; too few spare pairs are made up for."""
     expected = sample(RandomState())
-    monkeypatch.setattr(random_state, constant, value)
+    (module,) = (module for module in (attempts, drawing, random_state) if hasattr(module, constant))
+    monkeypatch.setattr(module, constant, value)
     assert_same(sample(RandomState()), expected)
+
+
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many threads draw, and in whatever order they come to the lanes."""
+    expected = sample(RandomState())
+    monkeypatch.setattr(drawing, "_THREADED_SAMPLES", 1)
+    monkeypatch.setattr(drawing, "_processors", lambda: 5)
+    assert_same(sample(RandomState()), expected)
+
+
+def test_an_error_in_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not get lost, and nobody waits for ever."""
+
+    def fail(lanes: Lanes, block: drawing.Block, exact_log: bool) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(drawing, "_THREADED_SAMPLES", 1)
+    monkeypatch.setattr(drawing, "_processors", lambda: 3)
+    monkeypatch.setattr(drawing, "polar", fail)
+    with pytest.raises(MemoryError):
+        RandomState().normal(0, 1, (100_000,))
+
+
+def test_attempts_that_come_to_nothing_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MXNet would try for ever."""
+    monkeypatch.setattr(attempts, "_PATIENCE", 1)
+    with pytest.raises(ValueError, match="no sample was accepted"):
+        RandomState().poisson(9.0, (3,))
+
+
+@pytest.mark.parametrize("alpha", [np.nan, np.inf, -1.0])
+def test_a_gamma_that_mxnet_does_not_return_from_is_refused(alpha: float) -> None:
+    """Its attempts would all fail."""
+    with pytest.raises(ValueError, match="positive and finite"):
+        RandomState().gamma(alpha, 1.0, (3,))
+
+
+@pytest.mark.parametrize("lam", [np.nan, np.inf, 1e30])
+def test_a_poisson_beyond_int32_is_its_least_number(lam: float) -> None:
+    """As C converts it on x86, and MXNet with it."""
+    assert (RandomState().poisson(lam, (5,)) == -(2.0**31)).all()
+
+
+def test_tanf_is_within_two_units_of_the_last_place() -> None:
+    """All of [0, pi], and close to the pole and the zeros."""
+    fractions = np.random.default_rng(1).random(200_000, np.float32)
+    near = np.concatenate([centre + np.linspace(-1e-3, 1e-3, 10_001) for centre in (0.5, 1)])
+    x = np.float32(3.1415926) * np.concatenate([fractions, np.clip(near, 0, 1).astype(np.float32)])
+    exact = np.tan(x.astype(np.float64))
+    assert (np.abs(tanf(x) - exact) / np.spacing(np.abs(exact).astype(np.float32))).max() < 2
+
+
+def test_lgammaf_is_the_logarithm_of_gamma() -> None:
+    """Of whole numbers and of large ones; what is infinite or no number stays so."""
+    x = np.concatenate([np.arange(1, 3000), np.geomspace(8, 1e12, 3000)]).astype(np.float32)
+    exact = np.array([math.lgamma(value) for value in x.tolist()])
+    np.testing.assert_allclose(lgammaf(x), exact, rtol=3e-7)
+    np.testing.assert_array_equal(lgammaf(np.array([np.inf, np.nan], np.float32)), [np.inf, np.nan])
 
 
 def test_a_state_goes_on_where_it_was_saved() -> None:
@@ -205,8 +271,8 @@ def test_what_overflows_is_infinite_without_a_warning() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_uniform_of_one_gives_an_infinite_exponential(monkeypatch: pytest.MonkeyPatch, dtype: Any) -> None:
     """Uniforms can round to one, where the logarithm is of zero."""
-    monkeypatch.setattr(random_state, "_canonical32", lambda words: np.ones(words.shape, np.float32))
-    monkeypatch.setattr(random_state, "_canonical64", lambda words: np.ones((1, words.shape[1] // 2)))
+    monkeypatch.setattr(drawing, "canonical32", lambda words: np.ones(words.shape, np.float32))
+    monkeypatch.setattr(drawing, "canonical64", lambda words: np.ones((1, words.shape[1] // 2)))
     assert (RandomState().exponential(2.0, (3,), dtype) == np.inf).all()
 
 

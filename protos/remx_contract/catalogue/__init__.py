@@ -26,6 +26,7 @@ FAMILIES: Final = (
     "ordering",
     "matmul",
     "random",
+    "densities",
     "initializers",
 )
 """The modules of this package and, under the same names, of the server's ``ops``."""

@@ -64,10 +64,25 @@ _ALIASES = {
     "_random_normal": ("random_normal", "normal"),
     "_random_exponential": ("random_exponential",),
     "_random_randint": ("random_randint",),
+    "_random_gamma": ("random_gamma",),
+    "_random_poisson": ("random_poisson",),
+    "_random_negative_binomial": ("random_negative_binomial",),
+    "_random_generalized_negative_binomial": ("random_generalized_negative_binomial",),
 }
 _LOW, _HIGH = Attr("low", FLOAT, 0.0, per_call=True), Attr("high", FLOAT, 1.0, per_call=True)
 _LOC, _SCALE = Attr("loc", FLOAT, 0.0, per_call=True), Attr("scale", FLOAT, 1.0, per_call=True)
 _LAM = Attr("lam", FLOAT, 1.0, per_call=True)
+_ALPHA, _BETA = Attr("alpha", FLOAT, 1.0, per_call=True), Attr("beta", FLOAT, 1.0, per_call=True)
+_K, _P = Attr("k", INT, 1, per_call=True), Attr("p", FLOAT, 1.0, per_call=True)
+_MU = Attr("mu", FLOAT, 1.0, per_call=True)
+
+_GAMMA = "Samples of the gamma distribution of shape `alpha` and scale `beta` (the mean is alpha * beta)"
+_POISSON = "Samples of the poisson distribution of rate `lam`"
+_NEGATIVE = "How many failures come before `k` successes, each of probability `p`"
+_GENERALIZED = (
+    "Samples of the negative binomial distribution of mean `mu` and dispersion `alpha` (the variance is "
+    "mu + alpha * mu**2)"
+)
 
 ROWS = (
     _draw(
@@ -88,6 +103,20 @@ ROWS = (
         "Samples of the exponential distribution of positive rate `lam` (the mean is 1 / lam).",
         _LAM,
     ),
+    _draw("_random_gamma", f"{_GAMMA}, which are positive.", _ALPHA, _BETA),
+    _draw("_random_poisson", f"{_POISSON}, which is not negative: whole numbers of a floating dtype.", _LAM),
+    _draw(
+        "_random_negative_binomial",
+        f"{_NEGATIVE}: whole numbers of a floating dtype. Neither is negative.",
+        _K,
+        _P,
+    ),
+    _draw(
+        "_random_generalized_negative_binomial",
+        f"{_GENERALIZED}: whole numbers of a floating dtype. Neither is negative.",
+        _MU,
+        _ALPHA,
+    ),
     _draw(
         "_random_randint",
         "Integers from `low` to below `high`, which must be above it.",
@@ -106,11 +135,19 @@ ROWS = (
         _SCALE,
     ),
     _draw_like("_random_exponential_like", "Samples of the exponential distribution of rate `lam`.", _LAM),
+    _draw_like("_random_gamma_like", f"{_GAMMA}.", _ALPHA, _BETA),
+    _draw_like("_random_poisson_like", f"{_POISSON}.", _LAM),
+    _draw_like("_random_negative_binomial_like", f"{_NEGATIVE}.", _K, _P),
+    _draw_like("_random_generalized_negative_binomial_like", f"{_GENERALIZED}.", _MU, _ALPHA),
     _sample("_sample_uniform", "Samples of uniform distributions from `low` to `high`.", "low", "high"),
     _sample(
         "_sample_normal", "Samples of normal distributions of mean `mu` and deviation `sigma`.", "mu", "sigma"
     ),
     _sample("_sample_exponential", "Samples of exponential distributions of rate `lam`.", "lam"),
+    _sample("_sample_gamma", f"{_GAMMA}.", "alpha", "beta"),
+    _sample("_sample_poisson", f"{_POISSON}.", "lam"),
+    _sample("_sample_negative_binomial", f"{_NEGATIVE}.", "k", "p"),
+    _sample("_sample_generalized_negative_binomial", f"{_GENERALIZED}.", "mu", "alpha"),
     Op(
         "_sample_multinomial",
         inputs=("data",),
@@ -128,6 +165,19 @@ ROWS = (
         doc="Class numbers drawn with the probabilities in the last axis of `data`, `shape` of them for "
         "each row. With `get_prob` also the logarithms of their probabilities, through which gradients flow "
         "to `data`.",
+    ),
+    Op(
+        "_sample_unique_zipfian",
+        inputs=(),
+        attrs=(Attr("range_max", INT), Attr("shape", SHAPE, ())),
+        shape=sampling.rows_of_samples,
+        dtype=sampling.two_int64,
+        grad=NONE,
+        random=True,
+        outputs=2,
+        doc="Different class numbers below `range_max` in each row of an array of `shape`, which has two "
+        "lengths; small ones are more likely, as in Zipf's law. The second output says how many were drawn "
+        "for each row, repeated ones included.",
     ),
     Op(
         "_shuffle",

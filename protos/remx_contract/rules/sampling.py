@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..dtypes import DType, float32, int32
+from ..dtypes import DType, float32, int32, int64
 from ..errors import ArgumentError, ShapeError
 from ..op import Attrs
 from ..spec import Shape
@@ -51,6 +51,18 @@ def multinomial_dtype(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
     return (attrs.dtype, dtypes[0]) if attrs.get_prob else (attrs.dtype,)
 
 
+def rows_of_samples(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """The attribute ``shape``, of two axes, and the length of the first."""
+    if len(attrs.shape) != 2:
+        raise ShapeError(argument="shape", got=f"{attrs.shape}", expected="two lengths")
+    return (_known(attrs.shape), attrs.shape[:1])
+
+
+def two_int64(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
+    """int64 for both outputs."""
+    return (int64, int64)
+
+
 def shuffled(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
     """The input's shape, which has a first axis."""
     if not shapes[0]:
@@ -67,3 +79,35 @@ def dropout(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
         if not 0 <= axis < len(shape):
             raise ArgumentError(argument="axes", got=f"{axis}", expected=f"axes from 0 to {len(shape) - 1}")
     return (shape, tuple(1 if axis in attrs.axes else length for axis, length in enumerate(shape)))
+
+
+def _begins(sample: Shape, parameter: Shape, length: int) -> None:
+    """ShapeError unless the first ``length`` axes of a sample are those of its parameters."""
+    if len(parameter) > len(sample) or sample[:length] != parameter[:length]:
+        raise ShapeError(
+            got=f"a sample of shape {sample} and parameters of {parameter}",
+            expected=f"a sample whose first axes are the parameters' ({length} of them)",
+        )
+
+
+def density(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """The shape of the sample, which begins with that of each parameter."""
+    sample, *parameters = shapes
+    for shape in parameters:
+        if shape != parameters[0]:
+            raise ShapeError(got=f"parameters of {parameters[0]} and {shape}", expected="equal shapes")
+        _begins(sample, shape, len(shape))
+    return (sample,)
+
+
+def density_of_vectors(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """The shape of the sample without its last axis, which has the length of the parameter's last axis."""
+    sample, alpha = shapes
+    if not alpha:
+        raise ShapeError(argument="alpha", got="an array without axes", expected="at least one axis")
+    _begins(sample, alpha, len(alpha) - 1)
+    if sample[-1] != alpha[-1]:
+        raise ShapeError(
+            argument="sample", got=f"points of {sample[-1]} numbers", expected=f"{alpha[-1]}, as alpha has"
+        )
+    return (sample[:-1] or (1,),)

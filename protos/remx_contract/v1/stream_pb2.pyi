@@ -280,14 +280,22 @@ class Resume(_message.Message):
     def __init__(self, call: _Optional[int] = ..., gradients: _Optional[_Iterable[int]] = ..., failed: bool = ...) -> None: ...
 
 class Seed(_message.Message):
-    __slots__ = ("thread", "seed", "for_context")
+    __slots__ = ("thread", "seed", "for_context", "generator")
+    class Generator(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        MXNET: _ClassVar[Seed.Generator]
+        PHILOX: _ClassVar[Seed.Generator]
+    MXNET: Seed.Generator
+    PHILOX: Seed.Generator
     THREAD_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     FOR_CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    GENERATOR_FIELD_NUMBER: _ClassVar[int]
     thread: int
     seed: int
     for_context: bool
-    def __init__(self, thread: _Optional[int] = ..., seed: _Optional[int] = ..., for_context: bool = ...) -> None: ...
+    generator: Seed.Generator
+    def __init__(self, thread: _Optional[int] = ..., seed: _Optional[int] = ..., for_context: bool = ..., generator: _Optional[_Union[Seed.Generator, str]] = ...) -> None: ...
 
 class Summarize(_message.Message):
     __slots__ = ("request",)
