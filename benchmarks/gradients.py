@@ -13,6 +13,8 @@ from .measurements import (
     Turns,
     against_mxnet,
     both,
+    course,
+    growth,
     median,
     spread,
 )
@@ -47,7 +49,7 @@ def backward(stage: Stage) -> list[Row]:
 def recording(stage: Stage) -> list[Row]:
     """What recording adds to the cost of an op."""
     turns: Turns = {
-        name: partial(stage.remx.ask, "recorded_chain", ops=RECORDED_OPS, record=name == "recorded")
+        name: partial(stage.remx.ask, "chain", ops=RECORDED_OPS, record=name == "recorded")
         for name in ("recorded", "plain")
     }
     # The two differ by a few tenths of a microsecond, so that it takes more rounds to tell.
@@ -114,15 +116,8 @@ def step_peak(stage: Stage) -> list[Row]:
 
 def steps_memory(stage: Stage) -> list[Row]:
     """How much the server grows in 10,000 training steps."""
-    server, address = stage.server()
-    side = stage.client(address)
     parts = 5
-    side.ask("training", **SMALL, steps=FLAT_STEPS // parts)
-    sizes = [server.resident_bytes() / 1e6]
-    for _ in range(parts):
-        side.ask("training", **SMALL, steps=FLAT_STEPS // parts)
-        sizes.append(server.resident_bytes() / 1e6)
-    course = ", ".join(f"{size:.1f}" for size in sizes)
+    sizes, _ = growth(stage, parts, "training", **SMALL, steps=FLAT_STEPS // parts)
     return [
         Row(
             "steps_memory",
@@ -130,7 +125,7 @@ def steps_memory(stage: Stage) -> list[Row]:
             sizes[-1] - sizes[0],
             "MB",
             target=FLAT_MEGABYTES,
-            note=f"every {FLAT_STEPS // parts:,} steps: {course} MB resident",
+            note=f"every {FLAT_STEPS // parts:,} steps: {course(sizes)} MB resident",
         )
     ]
 

@@ -64,36 +64,6 @@ def _link(mx: Any, y: Any, number: int, half: Any, small: Any) -> Any:
     return y + small if kind == 1 else mx.nd.tanh(y)
 
 
-def recorded_chain(mx: Any, device: str, ops: int, record: bool, warm_ops: int = 200) -> dict[str, float]:
-    """The chain of ``workloads.chain`` on a variable, recorded or not.
-
-    Returns
-    -------
-    dict
-        ``seconds`` from the first add until the last result is ready, and ``check``, an element of it.
-    """
-    one = _variable(mx, device)
-
-    def run(length: int) -> Any:
-        total = one
-        if record:
-            with mx.autograd.record():
-                for _ in range(length):
-                    total = total + one
-        else:
-            for _ in range(length):
-                total = total + one
-        total.wait_to_read()
-        return total
-
-    run(warm_ops)
-    mx.nd.waitall()
-    start = time.perf_counter()
-    total = run(ops)
-    seconds = time.perf_counter() - start
-    return {"seconds": seconds, "check": float(total.asnumpy()[-1])}
-
-
 def deep(mx: Any, device: str, nodes: int, passes: int = 3) -> dict[str, float]:
     """Record a chain of ``nodes`` additions of ten floats, and differentiate it.
 
@@ -194,7 +164,6 @@ def step_by_hand(batch: int, sizes: list[int]) -> float:
 
 PROGRAMS = {
     "backward_chain": backward_chain,
-    "recorded_chain": recorded_chain,
     "deep": deep,
     "paused": paused,
 }

@@ -199,19 +199,36 @@ def client(stage: Stage) -> list[Row]:
     ]
 
 
-def server_memory(stage: Stage) -> list[Row]:
-    """How much the server grows by 100,000 ops whose results are dropped."""
+def growth(stage: Stage, parts: int, program: str, **arguments: Any) -> tuple[list[float], float]:
+    """How a fresh server's memory goes while a client runs a program again and again.
+
+    Returns
+    -------
+    list of float
+        Resident megabytes after a first run, which does not count, and after each of ``parts`` others.
+    float
+        How many live handles these have left.
+    """
     server, address = stage.server()
     side = stage.client(address)
-    parts = 5
-    side.ask("dropped", ops=DROPPED_OPS // parts)
+    side.ask(program, **arguments)
     sizes = [server.resident_bytes() / 1e6]
     handles = side.ask("statistic", name="live_handles")["value"]
     for _ in range(parts):
-        side.ask("dropped", ops=DROPPED_OPS // parts)
+        side.ask(program, **arguments)
         sizes.append(server.resident_bytes() / 1e6)
-    kept = side.ask("statistic", name="live_handles")["value"] - handles
-    course = ", ".join(f"{size:.1f}" for size in sizes)
+    return sizes, side.ask("statistic", name="live_handles")["value"] - handles
+
+
+def course(sizes: list[float]) -> str:
+    """Sizes as text."""
+    return ", ".join(f"{size:.1f}" for size in sizes)
+
+
+def server_memory(stage: Stage) -> list[Row]:
+    """How much the server grows by 100,000 ops whose results are dropped."""
+    parts = 5
+    sizes, kept = growth(stage, parts, "dropped", ops=DROPPED_OPS // parts)
     return [
         Row(
             "server_memory",
@@ -219,7 +236,8 @@ def server_memory(stage: Stage) -> list[Row]:
             sizes[-1] - sizes[0],
             "MB",
             target=FLAT_MEGABYTES,
-            note=f"every {DROPPED_OPS // parts:,} ops: {course} MB resident; {kept:g} more live handles",
+            note=f"every {DROPPED_OPS // parts:,} ops: {course(sizes)} MB resident; "
+            f"{kept:g} more live handles",
         )
     ]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,10 @@ def context(mx: Any, device: str) -> Any:
     return mx.gpu(0) if device == "gpu" else mx.cpu(0)
 
 
-def chain(mx: Any, device: str, ops: int, warm_ops: int = 200) -> dict[str, float]:
+def chain(mx: Any, device: str, ops: int, record: bool = False, warm_ops: int = 200) -> dict[str, float]:
     """Add one array of ten ones to another ``ops`` times, each sum waiting for the one before.
+
+    With ``record``, the array is a variable and every sum is recorded by autograd.
 
     Returns
     -------
@@ -37,11 +40,14 @@ def chain(mx: Any, device: str, ops: int, warm_ops: int = 200) -> dict[str, floa
     """
     ctx = context(mx, device)
     one = mx.nd.ones((CHAIN_LENGTH,), ctx=ctx)
+    if record:
+        one.attach_grad()
 
     def run(length: int) -> Any:
-        total = one
-        for _ in range(length):
-            total = total + one
+        with mx.autograd.record() if record else nullcontext():
+            total = one
+            for _ in range(length):
+                total = total + one
         total.wait_to_read()
         return total
 
