@@ -20,7 +20,7 @@ from remx_contract.errors import GraphFreedError, NotDifferentiableError, ShapeE
 
 from .passes import NOTHING, Guide, Tracer
 from .registry import CURRENT, KERNELS
-from .tape import FunctionNode, Leaf, Node, gradients_of, leaves
+from .tape import FunctionNode, Leaf, Node, gradients_of, leaves, reachable
 from .value import Value
 
 if TYPE_CHECKING:
@@ -210,26 +210,10 @@ class _Front:
     def is_last(self, node: FunctionNode) -> bool:
         """Whether no Function is ahead but this one, which is next."""
         if self._functions is None:
-            self._functions = _count_functions([node, *(waiting for _, waiting in self._heap)])
+            ahead = reachable([node, *(waiting for _, waiting in self._heap)])
+            self._functions = sum(producer.__class__ is FunctionNode for producer in ahead)
         self._functions -= 1
         return self._functions == 0
-
-
-def _count_functions(producers: list[Any]) -> int:
-    """How many Functions there are among nodes and what they were computed from."""
-    seen = set(producers)
-    stack = list(producers)
-    count = 0
-    while stack:
-        producer = stack.pop()
-        if producer.__class__ is Leaf:
-            continue
-        count += producer.function is not None
-        for edge in producer.edges:
-            if edge is not None and edge[0] not in seen:
-                seen.add(edge[0])
-                stack.append(edge[0])
-    return count
 
 
 def _by_rules(
@@ -279,16 +263,10 @@ def _missed(edges: Sequence[Any], found: list[tuple[int, Value]]) -> list[Any]:
 def _zeros_for(producers: list[Any], at_leaves: dict[Leaf, Value], executor: Executor) -> list[Any]:
     """Give zeros to the leaves that can be reached from these producers and that nothing has arrived at: they
     are part of the computation, if only as indices or conditions. Returns the nodes on the way."""
-    seen = set()
     nodes = []
-    while producers:
-        producer = producers.pop()
-        if producer in seen or producer.freed is not None:
-            continue
-        seen.add(producer)
+    for producer in reachable(producers):
         if producer.__class__ is not Leaf:
             nodes.append(producer)
-            producers += [edge[0] for edge in producer.edges if edge is not None]
         elif producer not in at_leaves:
             at_leaves[producer] = executor.zeros(producer.gradient.spec, producer.gradient.backend)
     return nodes

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from remx_contract.v1 import stream_pb2
 
-from .tape import Leaf, Node
+from .tape import Node, reachable
 from .value import Value
 
 MAX_ROWS: Final = 1_000
@@ -33,7 +33,9 @@ def summarize(values: Iterable[Value], heads: Iterable[Value]) -> stream_pb2.Tap
     counted = set(held)
     seen: set[int] = set()
     rows: dict[tuple[str, int], stream_pb2.TapeSummary.Row] = {}
-    for node in sorted(_nodes(producers), key=lambda node: node.rank):
+    # What failed and what is a leaf have rank -1 and 0.
+    nodes = [producer for producer in reachable(producers) if producer.rank > 0]
+    for node in sorted(nodes, key=lambda node: node.rank):
         key = node.name, node.site
         row = rows.get(key)
         if row is None:
@@ -53,21 +55,6 @@ def summarize(values: Iterable[Value], heads: Iterable[Value]) -> stream_pb2.Tap
         nbytes=sum(row.nbytes for row in ordered),
         tape_only=sum(row.tape_only for row in ordered),
     )
-
-
-def _nodes(producers: Iterable[Any]) -> list[Any]:
-    """The nodes that can be reached and were not freed."""
-    seen: set[Any] = set()
-    stack = list(producers)
-    while stack:
-        producer = stack.pop()
-        if producer is None or producer in seen or producer.freed is not None:
-            continue
-        seen.add(producer)
-        if producer.__class__ is not Leaf:
-            stack.extend(edge[0] for edge in producer.edges if edge is not None)
-    # What failed and what is a leaf have rank -1 and 0.
-    return [producer for producer in seen if producer.rank > 0]
 
 
 def _saved(node: Any) -> list[Any]:

@@ -11,7 +11,7 @@ backward are Python there. The passes over the tape are in ``backward.py``.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -334,6 +334,20 @@ def broken(values: Sequence[Value | None]) -> Broken | None:
 def tracked(value: Value) -> bool:
     """Whether a value is part of a recorded computation that a pass can still go through."""
     return value.producer is not None and value.producer.freed is None
+
+
+def reachable(producers: Iterable[Any]) -> Iterator[Any]:
+    """The producers that a pass from these can still come to, each once, without freed ones."""
+    seen: set[Any] = set()
+    stack = list(producers)
+    while stack:
+        producer = stack.pop()
+        if producer is None or producer in seen or producer.freed is not None:
+            continue
+        seen.add(producer)
+        yield producer
+        if producer.__class__ is not Leaf:
+            stack.extend(edge[0] for edge in producer.edges if edge is not None)
 
 
 def leaves(heads: Sequence[Value]) -> list[Leaf]:

@@ -10,7 +10,6 @@ Run by an interpreter that has MXNet 1.9.1 (CPU) and NumPy 1.23; it needs nothin
 from __future__ import annotations
 
 import contextlib
-import gzip
 import json
 import sys
 import warnings
@@ -21,6 +20,7 @@ FILE = HERE / "snippets.json.gz"
 sys.path.insert(0, str(HERE.parent))
 
 import mxnet as mx  # noqa: E402
+from support.answers import keep  # noqa: E402
 from support.snippet_tables import TABLES  # noqa: E402
 from support.snippets import Differs, run  # noqa: E402
 
@@ -46,12 +46,7 @@ def main(arguments: list[str]) -> None:
             print(key, "->", json.dumps(result))
         return
     text = json.dumps({name: answer(name) for name in TABLES}, indent=0, sort_keys=True)
-    if "--check" in arguments:
-        if gzip.decompress(FILE.read_bytes()).decode() != text:
-            sys.exit("MXNet's answers are not those in the file")
-        return
-    # Without the time of day, the same answers make the same file.
-    FILE.write_bytes(gzip.compress(text.encode(), mtime=0))
+    keep(FILE, text, check="--check" in arguments)
 
 
 if __name__ == "__main__":
