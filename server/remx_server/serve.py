@@ -21,7 +21,6 @@ from . import memory
 from .backend import Devices
 from .blas import THREADS
 from .config import Config
-from .interceptors import TokenInterceptor
 from .log import log
 from .service import Service
 from .servicer import SERVICE_NAME, handlers
@@ -64,7 +63,7 @@ class Server:
         self.service = Service(config, self.devices)
         self._health = health.HealthServicer()
         self._pool = ThreadPoolExecutor(config.limits.sessions + WORKERS_BEYOND_SESSIONS, "grpc")
-        self._grpc = grpc.server(self._pool, interceptors=[TokenInterceptor(self.service)], options=OPTIONS)
+        self._grpc = grpc.server(self._pool, options=OPTIONS)
         self._grpc.add_generic_rpc_handlers((handlers(self.service),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)

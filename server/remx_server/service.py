@@ -35,6 +35,7 @@ from . import (
 from .backend import Devices
 from .config import Config
 from .log import log
+from .owners import ANYBODY, Owner
 from .registry import check_complete
 from .session import Session
 
@@ -72,29 +73,35 @@ class Service:
         self._draining = False
         self._in_haste = False
 
-    def authorize(self, token: str) -> None:
-        """UnauthenticatedError unless the token is the one this server wants, if it wants one."""
+    def authorize(self, token: str) -> Owner:
+        """Whoever the token stands for; UnauthenticatedError where it is not one that this server wants."""
         if self.config.token and not hmac.compare_digest(token.encode(), self.config.token.encode()):
             raise UnauthenticatedError(
                 "the server wants a token and this one is missing or wrong (REMX_TOKEN, or "
                 "mx.connect(token=...))"
             )
+        return ANYBODY
 
-    def session_of(self, token: bytes) -> Session:
-        """The session that a byte stream names; SessionLostError where there is none."""
+    def session_of(self, token: bytes, owner: Owner) -> Session:
+        """The owner's session that a byte stream names; SessionLostError where there is none."""
         with self._changed:
             session = self._sessions.get(token)
-        if session is None or session.closing:
+        # One and the same answer, so that nobody learns of the sessions of others.
+        if session is None or session.closing or session.owner.name != owner.name:
             raise SessionLostError("the server has no such session")
         return session
 
     def stream(
-        self, incoming: Iterator[stream_pb2.Up], on_break: Callable[[Callable[[], None]], bool] | None = None
+        self,
+        owner: Owner,
+        incoming: Iterator[stream_pb2.Up],
+        on_break: Callable[[Callable[[], None]], bool] | None = None,
     ) -> Iterator[stream_pb2.Down]:
         """Run one session: what comes up goes to it, what it says comes out.
 
         Parameters
         ----------
+        owner : Owner
         incoming : iterator of Up
             Read in a thread of its own.
         on_break : callable, optional
@@ -103,7 +110,7 @@ class Service:
         """
         reader = _Reader(incoming)
         try:
-            session = self._open(reader.first(self.config.limits.hello_seconds))
+            session = self._open(owner, reader.first(self.config.limits.hello_seconds))
         except MXNetError as error:
             reader.go_on(None)
             log.warning("session refused", extra={"reason": error.reason})
@@ -119,7 +126,7 @@ class Service:
             session.close()
             reader.go_on(None)
 
-    def _open(self, first: stream_pb2.Up | None) -> Session:
+    def _open(self, owner: Owner, first: stream_pb2.Up | None) -> Session:
         if first is None or first.WhichOneof("kind") != "hello":
             raise ProtocolError("a stream starts with a Hello")
         hello = first.hello
@@ -135,9 +142,13 @@ class Service:
                 raise ServerUnreachableError("the server is shutting down")
             if len(self._sessions) >= self.config.limits.sessions:
                 raise LimitError(f"the server has {self.config.limits.sessions} sessions, which is its limit")
-            session = Session(self.devices, self.config.limits, str(next(self._numbers)), self._ended)
+            name = str(next(self._numbers))
+            session = Session(self.devices, self.config.limits, name, self._ended, owner)
             self._sessions[session.token] = session
-        log.info("session opened", extra={"session": session.name, "client": hello.client[:200]})
+        log.info(
+            "session opened",
+            extra={"session": session.name, "owner": owner.name, "client": hello.client[:200]},
+        )
         return session
 
     def _ended(self, session: Session) -> None:

@@ -14,9 +14,13 @@ from remx_contract.status import CODE_OF, DOMAIN, clip
 from remx_contract.v1 import stream_pb2
 
 from .log import log
+from .owners import Owner
 from .service import Service
+from .session import Session
 
 SERVICE_NAME = "remx.v1.Remx"
+TOKEN_KEY = "remx-token"
+SESSION_KEY = "remx-session-bin"
 
 
 def handlers(service: Service) -> grpc.GenericRpcHandler:
@@ -47,20 +51,29 @@ class _Edge:
     def session(
         self, requests: Iterator[stream_pb2.Up], context: grpc.ServicerContext
     ) -> Iterator[stream_pb2.Down]:
-        yield from self._service.stream(requests, context.add_callback)
+        owner = _guard(context, lambda: self._owner(context))
+        yield from self._service.stream(owner, requests, context.add_callback)
 
     def upload(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> stream_pb2.Receipt:
         return _guard(context, lambda: self._upload(requests, context))
 
     def _upload(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> stream_pb2.Receipt:
-        session = self._service.session_of(_metadata(context, "remx-session-bin"))
+        session = self._session(context)
         return stream_pb2.Receipt(received=session.transfers.receive_all(requests))
 
     def download(self, request: stream_pb2.DownloadRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
-        session = _guard(context, lambda: self._service.session_of(_metadata(context, "remx-session-bin")))
+        session = _guard(context, lambda: self._session(context))
         chunks = session.transfers.send(request.transfer, request.offset)
         while (chunk := _guard(context, lambda: next(chunks, None))) is not None:
             yield chunk
+
+    def _owner(self, context: grpc.ServicerContext) -> Owner:
+        """Whoever makes the call; UnauthenticatedError for a token that is not known."""
+        return self._service.authorize(_metadata(context, TOKEN_KEY))
+
+    def _session(self, context: grpc.ServicerContext) -> Session:
+        """The session that a byte stream belongs to."""
+        return self._service.session_of(_metadata(context, SESSION_KEY), self._owner(context))
 
 
 def _guard(context: grpc.ServicerContext, function: Callable[[], Any]) -> Any:

@@ -34,6 +34,7 @@ from .config import Limits
 from .executor import Executor, OpSpec, poison
 from .log import log
 from .outbox import Outbox
+from .owners import ANYBODY, Owner
 from .parameters import Parameters
 from .philox import PhiloxState
 from .positions import CountedStreams
@@ -69,6 +70,8 @@ class Session:
         What the log calls it.
     on_end : callable, optional
         Called by the session's thread when it is over and everything is freed.
+    owner : Owner
+        Whoever it belongs to.
     """
 
     def __init__(
@@ -77,8 +80,10 @@ class Session:
         limits: Limits,
         name: str,
         on_end: Callable[[Session], None] = lambda session: None,
+        owner: Owner = ANYBODY,
     ) -> None:
         self.name = name
+        self.owner = owner
         self.token = secrets.token_bytes(16)
         self.devices = devices
         self.limits = limits

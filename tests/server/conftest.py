@@ -8,7 +8,7 @@ import pytest
 from remx_server.backend import Devices
 from remx_server.config import Config
 from remx_server.service import Service
-from support.wire import LIMITS, Wire
+from support.wire import LIMITS, Wire, stream_of
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +18,6 @@ def service() -> Service:
 
 @pytest.fixture
 def wire(service: Service) -> Iterator[Wire]:
-    wire = Wire(service.stream)
+    wire = Wire(stream_of(service))
     yield wire
     wire.close()

@@ -12,9 +12,10 @@ from remx_contract import codec, errors
 from remx_contract.v1 import stream_pb2 as pb
 from remx_server.backend import Devices
 from remx_server.config import Config, Limits
+from remx_server.owners import ANYBODY
 from remx_server.service import Service
 from remx_server.tape import FunctionNode
-from support.wire import Wire, closed_with
+from support.wire import Wire, closed_with, stream_of
 
 RECORDING = codec.RECORDING
 SECONDS = 0.4
@@ -29,7 +30,7 @@ def service() -> Service:
 @pytest.fixture
 def patient() -> Iterator[Wire]:
     """A session whose calls do not run out of time."""
-    wire = Wire(Service(Config(), Devices("cpu")).stream)
+    wire = Wire(stream_of(Service(Config(), Devices("cpu"))))
     yield wire
     wire.close()
 
@@ -241,10 +242,10 @@ def test_the_client_is_told_when_a_function_is_not_needed_any_more(patient: Wire
 
 def test_a_client_that_goes_away_in_a_call_leaves_nothing(service: Service) -> None:
     before = alive()
-    wire = Wire(service.stream)
+    wire = Wire(stream_of(service))
     recorded = Recorded(wire)
     recorded.call()
-    session = service.session_of(wire.welcome.session)
+    session = service.session_of(wire.welcome.session, ANYBODY)
     wire.hang_up()
     assert session.join(10)
     del recorded, session

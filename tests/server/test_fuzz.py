@@ -14,8 +14,9 @@ from remx_contract import codec, errors
 from remx_contract.catalogue import OPS
 from remx_contract.v1 import stream_pb2 as pb
 from remx_server.config import Config, Limits
+from remx_server.owners import ANYBODY
 from remx_server.serve import Server
-from support.wire import CPU, Closed, Remote, Wire, reason_of
+from support.wire import CPU, Closed, Remote, Wire, reason_of, stream_of
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 MORE = settings(FEW, max_examples=150)
@@ -213,7 +214,7 @@ def witness(server: Server) -> Iterator[Wire]:
 
 def attacked(server: Server) -> Wire:
     """A session with a few tensors (handles 1 to 8), specs (1 to 6) and a pass that waits in call 1."""
-    wire = Wire(server.service.stream)
+    wire = Wire(stream_of(server.service))
     for handle in (1, 2, 3):
         tensor = codec.array_to_message(np.ones((2, handle), np.float32))
         wire.command(put=pb.Put(handle=handle, context=CPU, tensor=tensor))
@@ -242,7 +243,7 @@ def attacked(server: Server) -> Wire:
 def survive(server: Server, witness: Wire, messages: list[pb.Up]) -> None:
     """Send messages; the session answers or ends with a reason, and is over when it is closed."""
     wire = attacked(server)
-    session = server.service.session_of(wire.welcome.session)
+    session = server.service.session_of(wire.welcome.session, ANYBODY)
     for message in messages:
         wire.send(message)
     wire.send(pb.Up(ping=pb.Ping(number=5)))

@@ -12,7 +12,7 @@ from remx_contract.v1 import stream_pb2 as pb
 from remx_server.backend import Devices
 from remx_server.config import Config, Limits
 from remx_server.service import Service
-from support.wire import CPU, Wire
+from support.wire import CPU, Wire, stream_of
 
 RECORDING = codec.RECORDING
 
@@ -140,7 +140,7 @@ def test_long_histories_are_refused(wire: Wire) -> None:
 
 @pytest.fixture
 def roomy() -> Iterator[Wire]:
-    wire = Wire(Service(Config(), Devices("cpu")).stream)
+    wire = Wire(stream_of(Service(Config(), Devices("cpu"))))
     yield wire
     wire.close()
 

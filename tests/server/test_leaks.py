@@ -13,10 +13,11 @@ from remx_contract import codec, errors
 from remx_contract.v1 import stream_pb2 as pb
 from remx_server.backend import Devices
 from remx_server.config import Config, Limits
+from remx_server.owners import ANYBODY
 from remx_server.service import Service
 from remx_server.tape import Node
 from remx_server.value import Value
-from support.wire import Wire
+from support.wire import Wire, stream_of
 
 ROUNDS = 40
 OPS_IN_A_BATCH = 500
@@ -29,7 +30,7 @@ def service() -> Service:
 
 @pytest.fixture
 def wire(service: Service) -> Iterator[Wire]:
-    wire = Wire(service.stream)
+    wire = Wire(stream_of(service))
     yield wire
     wire.close()
 
@@ -142,11 +143,11 @@ def test_failures_are_few(service: Service, wire: Wire) -> None:
     for _ in range(200):
         wire.release(wire.invoke(add, inputs))
     assert wire.settle().live_handles == 2
-    assert len(service.session_of(wire.welcome.session).failures) <= 16
+    assert len(service.session_of(wire.welcome.session, ANYBODY).failures) <= 16
 
 
 def test_forgotten_specs_are_gone(service: Service, wire: Wire) -> None:
-    session = service.session_of(wire.welcome.session)
+    session = service.session_of(wire.welcome.session, ANYBODY)
     for _ in range(100):
         spec = wire.define("tanh", 1)
         wire.command(forget=pb.Forget(spec_ids=[spec]))
@@ -155,7 +156,7 @@ def test_forgotten_specs_are_gone(service: Service, wire: Wire) -> None:
 
 
 def test_fetched_downloads_and_taken_uploads_are_gone(service: Service, wire: Wire) -> None:
-    session = service.session_of(wire.welcome.session)
+    session = service.session_of(wire.welcome.session, ANYBODY)
     for _ in range(5):
         transfer = wire.publish(wire.put([1]))
         assert list(session.transfers.send(transfer, 0))
@@ -167,11 +168,11 @@ def test_fetched_downloads_and_taken_uploads_are_gone(service: Service, wire: Wi
 
 
 def test_a_session_that_ended_is_gone_whole(service: Service) -> None:
-    wire = Wire(service.stream)
+    wire = Wire(stream_of(service))
     x, _ = wire.variable([1, 2])
     wire.op("square", x, flags=codec.RECORDING)
     wire.settle()
-    session = service.session_of(wire.welcome.session)
+    session = service.session_of(wire.welcome.session, ANYBODY)
     gone = weakref.ref(session)
     wire.close()
     assert session.join(5)

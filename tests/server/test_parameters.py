@@ -6,11 +6,12 @@ import pytest
 from remx_contract.errors import HandleError, LimitError
 from remx_contract.v1 import stream_pb2 as pb
 from remx_server import parameters
+from remx_server.owners import ANYBODY
 from remx_server.parameters import Parameters
 from remx_server.positions import CountedState
 from remx_server.random_state import RandomState
 from remx_server.service import Service
-from support.wire import CPU, UNIT, Closed, Wire
+from support.wire import CPU, UNIT, Closed, Wire, stream_of
 
 
 def describe(wire: Wire, *handles: int) -> list[pb.Fillings.Filling]:
@@ -60,7 +61,7 @@ def test_a_fill_goes_to_its_start(wire: Wire) -> None:
     ],
 )
 def test_a_wrong_fill_ends_the_session(service: Service, message: pb.Fill, error: type[Exception]) -> None:
-    wire = Wire(service.stream)
+    wire = Wire(stream_of(service))
     wire.command(put=pb.Put(handle=1, context=CPU, tensor=pb.Tensor(data=bytes(4))))
     wire.command(fill=message)
     with pytest.raises(Closed) as closed:
@@ -90,10 +91,10 @@ def test_fillings_that_draw_nothing_share_a_position() -> None:
 
 
 def test_a_generator_without_positions(service: Service) -> None:
-    wire = Wire(service.stream)
+    wire = Wire(stream_of(service))
     target = wire.put([1.0])
     wire.settle()
-    session = service.session_of(wire.welcome.session)
+    session = service.session_of(wire.welcome.session, ANYBODY)
     session.random._states[0] = other = RandomState()
     wire.command(fill=pb.Fill(handle=target, name="a"))
     assert describe(wire, target) == [pb.Fillings.Filling(known=True, name="a")]

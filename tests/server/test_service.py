@@ -15,9 +15,10 @@ from remx_contract import CONTRACT_VERSION, codec, errors
 from remx_contract.v1 import stream_pb2 as pb
 from remx_server.backend import Devices
 from remx_server.config import Config, Limits
+from remx_server.owners import ANYBODY
 from remx_server.serve import Server
 from remx_server.service import Service
-from support.wire import Closed, Remote, Wire, chunks, hello, reason_of
+from support.wire import Closed, Remote, Wire, chunks, hello, reason_of, stream_of
 
 TOKEN = "a token for tests"
 
@@ -217,7 +218,7 @@ def test_a_client_that_vanishes_takes_its_session_with_it(server: Server) -> Non
     wire = Wire(remote.stream)
     wire.put([1])
     wire.settle()
-    session = server.service.session_of(wire.welcome.session)
+    session = server.service.session_of(wire.welcome.session, ANYBODY)
     remote.close()
     assert session.join(5)
     assert session.table == {}
@@ -229,7 +230,7 @@ def test_a_client_that_vanishes_while_its_stream_is_held_up_frees_it(
 ) -> None:
     remote = Remote(server.address, TOKEN)
     wire = Wire(remote.stream)
-    session = server.service.session_of(wire.welcome.session)
+    session = server.service.session_of(wire.welcome.session, ANYBODY)
     monkeypatch.setattr(session, "limits", Limits(queued_bytes=0))
     wire.op("_ones", shape=(2500, 2500))
     left = wire.sequence
@@ -258,7 +259,7 @@ def test_a_goodbye_ends_the_stream_in_good_order(remote: Remote) -> None:
 
 def test_draining_refuses_new_sessions_and_waits_for_running_ones() -> None:
     service = Service(Config(), Devices("cpu"))
-    wire = Wire(service.stream)
+    wire = Wire(stream_of(service))
     drained: list[bool] = []
     draining = threading.Thread(target=lambda: drained.append(service.drain(20.0)))
     draining.start()
@@ -275,7 +276,7 @@ def test_draining_refuses_new_sessions_and_waits_for_running_ones() -> None:
 def refused(service: Service) -> errors.MXNetError | None:
     """The error that a new session gets; None if it gets none."""
     try:
-        Wire(service.stream).close()
+        Wire(stream_of(service)).close()
     except Closed as end:
         return end.error
     return None
@@ -284,7 +285,7 @@ def refused(service: Service) -> errors.MXNetError | None:
 @pytest.mark.parametrize("hurried", [False, True])
 def test_a_drain_closes_what_does_not_end_by_itself(hurried: bool) -> None:
     service = Service(Config(), Devices("cpu"))
-    wire = Wire(service.stream)
+    wire = Wire(stream_of(service))
     if hurried:
         threading.Timer(0.1, service.hurry).start()
     assert service.drain(20.0 if hurried else 0.05)
@@ -296,9 +297,9 @@ def test_a_drain_closes_what_does_not_end_by_itself(hurried: bool) -> None:
 def test_a_drain_does_not_wait_for_a_kernel_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("remx_server.service.CLOSE_SECONDS", 0.1)
     service = Service(Config(), Devices("cpu"))
-    wire = Wire(service.stream)
+    wire = Wire(stream_of(service))
     gate = threading.Event()
-    session = service.session_of(wire.welcome.session)
+    session = service.session_of(wire.welcome.session, ANYBODY)
     monkeypatch.setattr(session, "apply", lambda batch: gate.wait(10))
     wire.put([1])
     wire.flush()

@@ -12,9 +12,10 @@ from remx_contract import codec, errors
 from remx_contract.v1 import stream_pb2 as pb
 from remx_server.backend import Devices
 from remx_server.config import Limits
+from remx_server.owners import ANYBODY
 from remx_server.service import Service
 from remx_server.session import Session
-from support.wire import CPU, LIMITS, UNIT, Closed, Wire, closed_with
+from support.wire import CPU, LIMITS, UNIT, Closed, Wire, closed_with, stream_of
 
 # Batches and their numbers.
 
@@ -293,7 +294,7 @@ def test_a_published_tensor_keeps_its_values(service: Service, wire: Wire, toget
         transfer = wire.publish(handle)
     wire.invoke(wire.define("broadcast_add", 2), [handle, handle], outputs=[handle], flags=codec.WRITING)
     wire.settle()
-    chunk = b"".join(service.session_of(wire.welcome.session).transfers.send(transfer, 0))
+    chunk = b"".join(service.session_of(wire.welcome.session, ANYBODY).transfers.send(transfer, 0))
     _, _, data, _ = codec.read_chunk(chunk)
     assert np.frombuffer(data, "float32").tolist() == [1, 2]
     assert wire.read(handle).tolist() == [2, 4]
@@ -382,11 +383,11 @@ def test_a_closed_session_stops_in_the_middle_of_a_batch_and_frees_everything() 
 
 def test_a_closed_session_leaves_no_thread_and_no_reference_to_its_tensors(service: Service) -> None:
     before = threading.active_count()
-    wire = Wire(service.stream)
+    wire = Wire(stream_of(service))
     x, _ = wire.variable([1, 2])
     wire.op("square", x, flags=codec.RECORDING)
     wire.settle()
-    session = service.session_of(wire.welcome.session)
+    session = service.session_of(wire.welcome.session, ANYBODY)
     value = session.table[x]
     wire.close()
     assert session.join(10)

@@ -14,6 +14,7 @@ import pytest
 from remx_contract import codec, errors
 from remx_contract.v1 import stream_pb2 as pb
 from remx_server.config import Config, Limits
+from remx_server.owners import ANYBODY
 from remx_server.serve import Server
 from remx_server.transfers import CHUNK_BYTES, Download, Transfers
 from support.wire import Closed, Remote, Wire, chunks, reason_of
@@ -408,7 +409,7 @@ def test_a_client_that_leaves_in_the_middle_of_an_upload_leaves_nothing(server: 
     call = remote.channel.stream_unary("/remx.v1.Remx/Upload").future(
         endless(), metadata=(("remx-session-bin", wire.welcome.session),)
     )
-    session = server.service.session_of(wire.welcome.session)
+    session = server.service.session_of(wire.welcome.session, ANYBODY)
     while not session.transfers._uploads or not session.transfers._uploads[transfer].received:
         time.sleep(0.01)
     remote.close()

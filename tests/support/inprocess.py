@@ -15,6 +15,7 @@ from remx._transport import Listener
 from remx_contract import codec
 from remx_contract.errors import MXNetError, ServerUnreachableError, TransferError
 from remx_contract.v1 import stream_pb2
+from remx_server.owners import ANYBODY
 from remx_server.service import Service
 
 CHUNK_BYTES = 1 << 16
@@ -54,7 +55,7 @@ class InProcessTransport:
             yield stream_pb2.Up.FromString(raw)
 
     def _read(self, listener: Listener) -> None:
-        for message in self._service.stream(self._incoming()):
+        for message in self._service.stream(ANYBODY, self._incoming()):
             raw = message.SerializeToString()
             self.bytes_down += len(raw)
             listener.on_message(stream_pb2.Down.FromString(raw))
@@ -72,7 +73,9 @@ class InProcessTransport:
     ) -> None:
         """Send bulk data; what goes wrong, the command that waits for it reports."""
         with contextlib.suppress(MXNetError):
-            self._service.session_of(session).transfers.receive_all(self._chunks(transfer, data, on_progress))
+            self._service.session_of(session, ANYBODY).transfers.receive_all(
+                self._chunks(transfer, data, on_progress)
+            )
 
     def _chunks(self, transfer: int, data: memoryview, on_progress: Callable[[], None]) -> Iterator[bytes]:
         checksum = zlib.crc32(data)
@@ -88,7 +91,7 @@ class InProcessTransport:
     ) -> None:
         """Fill ``into`` with bulk data."""
         checksum = None
-        for raw in self._service.session_of(session).transfers.send(transfer, 0):
+        for raw in self._service.session_of(session, ANYBODY).transfers.send(transfer, 0):
             on_progress()
             _, offset, data, checksum = codec.read_chunk(raw)
             into[offset : offset + len(data)] = data

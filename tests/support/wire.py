@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import count
 from queue import SimpleQueue
 from typing import Any
@@ -24,6 +25,8 @@ from remx_contract.errors import MXNetError
 from remx_contract.status import from_failure
 from remx_contract.v1 import stream_pb2 as pb
 from remx_server.config import Limits
+from remx_server.owners import ANYBODY, Owner
+from remx_server.service import Service
 
 CPU = pb.Context(device_type=1)
 LIMITS = Limits(transfer_seconds=0.3, random_threads=3, specs=50, batch_words=100_000)
@@ -40,6 +43,11 @@ def hello(**changes: Any) -> pb.Up:
     """A Hello that a server of this contract accepts."""
     fields = {"contract_version": CONTRACT_VERSION, "catalogue_digest": digest(), "client": "test"}
     return pb.Up(hello=pb.Hello(**{**fields, **changes}))
+
+
+def stream_of(service: Service, owner: Owner = ANYBODY) -> Stream:
+    """What a Wire speaks to, without a network."""
+    return partial(service.stream, owner)
 
 
 class Closed(Exception):
