@@ -11,7 +11,19 @@ With nothing set, the first array starts an embedded server for this process. ``
 
 from __future__ import annotations
 
-from . import autograd, base, context, errors, initializer, nd, ndarray, random, symbol, visualization
+from . import (
+    autograd,
+    base,
+    context,
+    errors,
+    initializer,
+    nd,
+    ndarray,
+    random,
+    session,
+    symbol,
+    visualization,
+)
 from . import initializer as init
 from . import random as rnd
 from . import symbol as sym
@@ -61,6 +73,7 @@ __all__ = [
     "num_gpus",
     "random",
     "rnd",
+    "session",
     "stats",
     "sym",
     "symbol",

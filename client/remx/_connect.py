@@ -29,10 +29,13 @@ _INSTALL: Final = (
 )
 
 
-def connect(address: str, token: str | None = None, timeout: float = 10.0) -> Session:
+def connect(
+    address: str, token: str | None = None, timeout: float = 10.0, reconnect: float | None = None
+) -> Session:
     """Use a running server from now on.
 
-    Arrays made before belong to the session they were made in, which is closed.
+    Arrays made before belong to the session they were made in, which is closed. A connection that breaks is
+    made again by itself, and nothing is lost or done twice; a wait only takes longer meanwhile.
 
     Parameters
     ----------
@@ -42,6 +45,9 @@ def connect(address: str, token: str | None = None, timeout: float = 10.0) -> Se
         What the server wants to see; ``REMX_TOKEN`` by default.
     timeout : float
         Seconds that the server has to answer.
+    reconnect : float, optional
+        For how many seconds a connection that broke is tried again before waits raise; as long as the
+        server keeps the session (its ``--lease``) by default, and no longer. 0 raises at once.
 
     Returns
     -------
@@ -55,9 +61,34 @@ def connect(address: str, token: str | None = None, timeout: float = 10.0) -> Se
     UnauthenticatedError, ContractMismatchError
         If the server does not want this client.
     """
-    session = _open(address, os.environ.get("REMX_TOKEN", "") if token is None else token, timeout)
+    session = _open(address, token, timeout, reconnect)
     _current.use(session)
     return session
+
+
+def attach(
+    session: str,
+    address: str | None = None,
+    token: str | None = None,
+    timeout: float = 10.0,
+    reconnect: float | None = None,
+) -> Session:
+    """Take a session over; see :func:`remx.session.attach`."""
+    secret, _, home = session.partition("@")
+    try:
+        name = bytes.fromhex(secret)
+    except ValueError:
+        name = b""
+    if not name:
+        raise ArgumentError(
+            argument="session", got="something else", expected="what mx.session.detach() returned"
+        )
+    where = address or home or os.environ.get("REMX_SERVER", "")
+    if not where:
+        raise ArgumentError(argument="address", got="none", expected="that of the server with the session")
+    taken = _open(where, token, timeout, reconnect, name)
+    _current.use(taken)
+    return taken
 
 
 def disconnect() -> None:
@@ -65,11 +96,21 @@ def disconnect() -> None:
     _current.use(None)
 
 
-def _open(address: str, token: str, timeout: float) -> Session:
+def _open(
+    address: str,
+    token: str | None = None,
+    timeout: float = 10.0,
+    reconnect: float | None = None,
+    take_over: bytes = b"",
+) -> Session:
+    """A session on a running server."""
     _current.check_fork()
+    if token is None:
+        token = os.environ.get("REMX_TOKEN", "")
     if not address.startswith("unix:") and not address.rpartition(":")[2].isdigit():
         raise ArgumentError(argument="address", got=repr(address), expected="'host:port' or 'unix:/path'")
-    return Session(GrpcTransport(address, token), timeout)
+    transport = GrpcTransport(address, token)
+    return Session(transport, timeout, patience=reconnect, take_over=take_over)
 
 
 def open_default() -> Session:
@@ -77,10 +118,12 @@ def open_default() -> Session:
     _current.check_fork()
     address = os.environ.get("REMX_SERVER", "")
     if address:
-        return _open(address, os.environ.get("REMX_TOKEN", ""), 10.0)
+        return _open(address)
     embedded = EmbeddedServer()
+    transport = GrpcTransport(embedded.address, embedded.token)
     try:
-        return Session(GrpcTransport(embedded.address, embedded.token), START_SECONDS, embedded.stop)
+        # No network is in between: where it does not answer, the server is gone.
+        return Session(transport, START_SECONDS, embedded.stop, patience=0)
     except MXNetError:
         embedded.stop()
         raise

@@ -12,6 +12,7 @@ from remx_contract.errors import SessionError
 from ._session import FORKED, Session, abandoned, open_sessions
 
 _current: Session | None = None
+_last: Session | None = None
 _forked_connected = False
 _lock = threading.RLock()
 
@@ -36,11 +37,29 @@ def _open() -> Session:
 
 def use(session: Session | None) -> None:
     """Make a session the one that new arrays go to (None: a new default one), closing the one before."""
-    global _current
+    global _current, _last
     with _lock:
         before, _current = _current, session
+        _last = session or before
     if before is not None and before is not session:
         before.close()
+
+
+def let_go(session: Session) -> None:
+    """A session is no longer the one that new arrays go to; it is not closed."""
+    global _current, _last
+    with _lock:
+        _last = session
+        if _current is session:
+            _current = None
+
+
+def last_token() -> str:
+    """What the session that this process has detached or lost last is taken over by."""
+    session = _last or _current
+    if session is None or session.alive:
+        raise SessionError("this program has no session that it has detached or lost")
+    return session.token
 
 
 def peek() -> Session | None:

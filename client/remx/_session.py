@@ -21,13 +21,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy.typing as npt
 from remx_contract import CONTRACT_VERSION, codec
 from remx_contract.catalogue import digest
-from remx_contract.errors import DeviceError, MXNetError, ServerUnreachableError, SessionError
+from remx_contract.errors import DeviceError, MXNetError, SessionError
 from remx_contract.status import from_failure
 from remx_contract.v1 import stream_pb2
 
 from . import _sites
+from ._bulk import Bulk
+from ._link import PING_SECONDS, Link
 from ._stats import ReadWatch, Statistics
-from ._waiters import Answer, Waiter, Waiters, next_number
+from ._waiters import Answer, Waiter, Waiters
 from .context import Context
 
 if TYPE_CHECKING:
@@ -48,9 +50,6 @@ WINDOW_WORDS: Final = 1 << 19
 """Code words that may be unacknowledged, about 100,000 ops: several times a pipe of 40 ms at 5 us an op."""
 WINDOW_BYTES: Final = 64 << 20
 """Inline data that may be unacknowledged."""
-SILENCE_SECONDS: Final = 3.5
-"""A server from which nothing comes for so long, though it was asked, is unreachable."""
-PING_SECONDS: Final = 0.5
 YIELD_EVERY_SECONDS: Final = 0.0005
 YIELD_SECONDS: Final = 0.0001
 """How often a program that issues ops without a pause leaves the interpreter to the transport, and how
@@ -73,6 +72,11 @@ class Session:
         How many seconds the server has to answer the handshake.
     on_close : callable, optional
         Called once when the session is closed (stops an embedded server).
+    patience : float, optional
+        For how many seconds a connection that broke is tried again; as long as the server keeps the session
+        by default, 0 for not at all.
+    take_over : bytes
+        The token of a session to take over; empty for a new one.
 
     Raises
     ------
@@ -81,7 +85,13 @@ class Session:
     """
 
     def __init__(
-        self, transport: Transport, timeout: float = 10.0, on_close: Callable[[], None] | None = None
+        self,
+        transport: Transport,
+        timeout: float = 10.0,
+        on_close: Callable[[], None] | None = None,
+        *,
+        patience: float | None = None,
+        take_over: bytes = b"",
     ) -> None:
         self._transport = transport
         self._on_close = on_close
@@ -99,43 +109,42 @@ class Session:
         self._commands: list[stream_pb2.Command] = []
         self._command_bytes = 0
         self._acknowledged = threading.Condition()
-        self._in_flight: deque[tuple[int, int, int]] = deque()
+        # The batches that are not acknowledged, with their words and bytes of data.
+        self._in_flight: deque[tuple[stream_pb2.Batch, int, int]] = deque()
         self._flying_words = 0
         self._flying_bytes = 0
         self._sequence = 0
         self.waiters = Waiters()
         # By number, those that the server's tape can come to.
         self.functions: dict[int, Function] = {}
-        self._transfers = 0
         self._yielded = 0.0
         self._failed: MXNetError | None = None
-        self._last_heard = time.monotonic()
         self._counts = Statistics()
         self._reads = ReadWatch()
-        self._welcome, self._welcomed = stream_pb2.Welcome(), threading.Event()
         self._ended = threading.Event()
-        self._shake_hands(timeout)
-        self.devices = list(self._welcome.devices)
-        self.inline_limit: int = self._welcome.inline_limit
+        self._link = Link(transport, self, self.lock, patience)
+        self.bulk = Bulk(transport, self._link)
+        self._shake_hands(timeout, take_over)
+        self.devices = list(self._link.welcome.devices)
+        self.inline_limit: int = self._link.welcome.inline_limit
         self._gpus = {device.context.device_id for device in self.devices if device.context.device_type == 2}
         open_sessions.add(self)
         threading.Thread(target=self._keep_house, name="remx-housekeeper", daemon=True).start()
 
-    def _shake_hands(self, timeout: float) -> None:
+    def _shake_hands(self, timeout: float, take_over: bytes) -> None:
         hello = stream_pb2.Hello(
-            contract_version=CONTRACT_VERSION, catalogue_digest=digest(), client=_client_name()
+            contract_version=CONTRACT_VERSION,
+            catalogue_digest=digest(),
+            client=_client_name(),
+            session=take_over,
+            take_over=bool(take_over),
         )
-        self._transport.open(hello, self)
-        if not self._welcomed.wait(timeout):
-            self._fail(ServerUnreachableError(f"the server did not answer within {timeout:g} seconds"))
-        if self._failed is not None:
-            self.close()
-            raise self._failed
+        self._link.open(hello, timeout)
 
     @property
     def server(self) -> str:
         """What the server is."""
-        return self._welcome.server
+        return self._link.welcome.server
 
     # Commands.
 
@@ -224,17 +233,32 @@ class Session:
             if forget:
                 commands.append(stream_pb2.Command(forget=stream_pb2.Forget(spec_ids=forget)))
                 words.append(codec.CALL)
-            if not words:
+            fetched = _drain(self.bulk.fetched)
+            if not words and not fetched:
                 return 0
             self._sequence += 1
-            batch = stream_pb2.Batch(sequence=self._sequence, code=words, commands=commands)
-            self._in_flight.append((self._sequence, len(words), nbytes))
+            batch = stream_pb2.Batch(
+                sequence=self._sequence,
+                code=words,
+                commands=commands,
+                heard=self._link.heard,
+                fetched=fetched,
+            )
+            self._in_flight.append((batch, len(words), nbytes))
             self._flying_words += len(words)
             self._flying_bytes += nbytes
             self._set_limit()
             self._counts.batches += 1
-            self._transport.send(stream_pb2.Up(batch=batch))
+            self._link.send(stream_pb2.Up(batch=batch))
             return len(words)
+
+    def resume(self, received: int) -> None:
+        """There is a stream again, and the server has all batches up to this one: send the others again."""
+        with self.lock:
+            for batch, _, _ in self._in_flight:
+                if batch.sequence > received:
+                    self._transport.send(stream_pb2.Up(batch=batch))
+            self._link.carry_on()
 
     def _window_is_full(self) -> bool:
         return self._flying_words > WINDOW_WORDS or self._flying_bytes > WINDOW_BYTES
@@ -244,7 +268,7 @@ class Session:
         with self._acknowledged:
             while self._window_is_full() and self._failed is None:
                 self._acknowledged.wait(PING_SECONDS)
-                self._watch(started)
+                self._link.watch(started)
         self._counts.seconds_waited += time.monotonic() - started
         self._check()
 
@@ -255,19 +279,18 @@ class Session:
             raise type(self._failed)(str(self._failed))
 
     def _keep_house(self) -> None:
-        """Twice a second: release what an idle program dropped, and watch over byte streams that stand
-        still."""
+        """Twice a second: release what an idle program dropped, and see whether the connection is there."""
         while not self._ended.wait(PING_SECONDS):
-            if (self.dead or self.dead_specs) and not self._in_flight and not self._gathering:
+            idle = not self._in_flight and not self._gathering
+            if (self.dead or self.dead_specs or self.bulk.fetched) and idle:
                 self._send_batch()
-            if self._transfers:
-                self._watch(self._last_heard)
+            self._link.tick()
+            self.bulk.watch()
 
     # What comes down, on the transport's thread.
 
     def on_message(self, message: stream_pb2.Down) -> None:
         """Handle one message of the server."""
-        self.on_progress()
         kind = message.WhichOneof("kind")
         if kind == "acknowledgement":
             self._on_acknowledgement(message.acknowledgement)
@@ -276,15 +299,9 @@ class Session:
         elif kind == "call":
             if not self.waiters.call(message.call):
                 self._refuse(message.call)
-        elif kind == "welcome":
-            self._welcome = message.welcome
-            self._welcomed.set()
         elif kind == "closed":
-            self._fail(from_failure(message.closed))
-
-    def on_progress(self) -> None:
-        """The server gave a sign of life."""
-        self._last_heard = time.monotonic()
+            self._link.end()
+            self.fail(from_failure(message.closed))
 
     def _on_acknowledgement(self, message: stream_pb2.Acknowledgement) -> None:
         self._counts.live_handles = message.live_handles
@@ -303,7 +320,7 @@ class Session:
         """
         with self.lock:
             flying = self._in_flight
-            while flying and flying[0][0] <= sequence:
+            while flying and flying[0][0].sequence <= sequence:
                 _, words, nbytes = flying.popleft()
                 self._flying_words -= words
                 self._flying_bytes -= nbytes
@@ -311,11 +328,7 @@ class Session:
                 self._set_limit()
             return not flying
 
-    def on_end(self, error: MXNetError) -> None:
-        """The stream is over."""
-        self._fail(error)
-
-    def _fail(self, error: MXNetError) -> None:
+    def fail(self, error: MXNetError) -> None:
         """End the session with an error that every wait and op raises from now on."""
         with self.lock:
             if self._failed is None:
@@ -326,7 +339,6 @@ class Session:
         self.functions.clear()
         with self._acknowledged:
             self._acknowledged.notify_all()
-        self._welcomed.set()
         self._ended.set()
 
     # Waits.
@@ -375,7 +387,7 @@ class Session:
                 answer = waiter.answers.get(timeout=PING_SECONDS)
                 break
             except Empty:
-                self._watch(started)
+                self._link.watch(started)
         if answer is None:
             self._check()
             raise SessionError("the session has ended")
@@ -397,45 +409,21 @@ class Session:
             self.code.append(codec.CALL)
         self._send_batch()
 
-    def _watch(self, started: float) -> None:
-        """In the middle of a wait: ask for a sign of life, or give up when there was none for too long."""
-        silent = time.monotonic() - max(started, self._last_heard)
-        if silent > SILENCE_SECONDS:
-            self._fail(ServerUnreachableError(f"nothing came from the server for {silent:.1f} seconds"))
-            self._transport.close()
-        elif silent > PING_SECONDS / 2:
-            self._transport.send(stream_pb2.Up(ping=stream_pb2.Ping(number=next_number())))
-
-    @contextmanager
-    def _transfer(self) -> Iterator[None]:
-        """Counts a byte stream that runs, and the time it takes."""
-        started = time.monotonic()
-        self.on_progress()
-        self._transfers += 1
-        try:
-            yield
-        finally:
-            self._transfers -= 1
-            self._counts.seconds_waited += time.monotonic() - started
-
     def download(self, transfer: int, into: memoryview) -> None:
         """Fill memory with the bytes of a transfer that the server has published."""
-        with self._transfer():
-            self._transport.download(self._welcome.session, transfer, into, self.on_progress)
+        self.bulk.download(transfer, into)
         self._check()
 
     def upload(self, transfer: int, data: memoryview) -> None:
         """Send the bytes of a transfer, after the command that takes them."""
-        self._check()
         self.flush()
-        with self._transfer():
-            self._transport.upload(self._welcome.session, transfer, data, self.on_progress)
+        self.bulk.upload(transfer, data)
         self._check()
 
     @property
     def checked(self) -> bool:
         """Whether byte streams have a checksum."""
-        return self._transport.checked
+        return self.bulk.checked
 
     def barrier(self) -> None:
         """Return when everything is computed; raises the first failure that nobody has seen yet."""
@@ -461,16 +449,38 @@ class Session:
         """What was counted so far."""
         counts = Statistics(**vars(self._counts))
         counts.ops = self.ops
+        counts.seconds_waited += self.bulk.seconds
+        counts.resumes = self._link.resumes
         counts.bytes_up, counts.bytes_down = self._transport.bytes_up, self._transport.bytes_down
         return counts
 
+    @property
+    def token(self) -> str:
+        """What :func:`remx.session.attach` takes the session over by, ``secret@address``."""
+        return f"{self._link.welcome.session.hex()}@{self._transport.target}"
+
+    def detach(self, keep_seconds: float) -> None:
+        """Leave the session running on the server, for another client to take over; here it ends."""
+        if self._on_close is not None:
+            raise SessionError(
+                "an embedded server ends with this process, and its session with it; detach works with a "
+                "server that runs on its own (remx-server, then mx.connect or REMX_SERVER)"
+            )
+        self.flush()
+        self._link.detach(keep_seconds)
+        self._check()
+        self._part(SessionError("the session was detached: mx.session.attach(token) takes it over"))
+
     def close(self) -> None:
         """End the session; its arrays are gone. Closing twice is fine."""
-        open_sessions.discard(self)
         if self._failed is None:
-            self._transport.send(stream_pb2.Up(goodbye=stream_pb2.Goodbye()))
-        self._fail(SessionError("the session was closed"))
-        self._transport.close()
+            self._link.close()
+        self._part(SessionError("the session was closed"))
+
+    def _part(self, error: MXNetError) -> None:
+        open_sessions.discard(self)
+        self.fail(error)
+        self._link.leave()
         if self._on_close is not None:
             self._on_close()
             self._on_close = None

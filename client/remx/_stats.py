@@ -28,6 +28,8 @@ class Statistics:
         Waits for an answer of the server: reads, ``wait_to_read``, ``waitall``, pauses.
     pauses : int
         How often a backward pass has come to a :class:`~remx.autograd.Function`, whose backward runs here.
+    resumes : int
+        How often a connection that broke was made again.
     bytes_up, bytes_down : int
         Bytes sent and received, without what gRPC adds.
     live_handles : int
@@ -40,6 +42,7 @@ class Statistics:
     batches: int = 0
     round_trips: int = 0
     pauses: int = 0
+    resumes: int = 0
     bytes_up: int = 0
     bytes_down: int = 0
     live_handles: int = 0
@@ -58,6 +61,7 @@ class Statistics:
                 f"batches        {self.batches:>14,}",
                 f"round trips    {self.round_trips:>14,}",
                 f"pauses         {self.pauses:>14,}",
+                f"resumes        {self.resumes:>14,}",
                 f"bytes up       {self.bytes_up:>14,}",
                 f"bytes down     {self.bytes_down:>14,}",
                 f"live handles   {self.live_handles:>14,}",

@@ -1,7 +1,7 @@
 """The transport: one command stream and the byte streams, over gRPC.
 
-A transport has four methods, ``open``, ``send``, ``upload`` and ``download``, and ``close``; the tests have
-one that calls a server in the same process.
+A transport does what one connection can; :mod:`remx._link` and :mod:`remx._bulk` see to it that another one
+goes on where it broke. The tests have a transport that calls a server in the same process.
 """
 
 from __future__ import annotations
@@ -9,23 +9,16 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import threading
-import zlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from functools import cached_property
+from collections.abc import Iterator
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from remx_contract import codec
-from remx_contract.errors import MXNetError, ServerUnreachableError, TransferError
+from remx_contract.errors import MXNetError, ServerUnreachableError
 from remx_contract.status import CLASS_OF
 from remx_contract.v1 import stream_pb2
 
 if TYPE_CHECKING:
     import grpc
-
-CHUNK_BYTES: Final = 1 << 20
-"""The size of an upload's chunks."""
 
 _MAX_MESSAGE: Final = 64 << 20
 _PREFIX: Final = "/remx.v1.Remx/"
@@ -46,61 +39,44 @@ class Transport(Protocol):
 
     Attributes
     ----------
+    target : str
+        Where the server is; empty where nobody else could find it.
     bytes_up, bytes_down : int
         What was sent and received so far.
     checked : bool
         Whether byte streams have a checksum.
     """
 
+    target: str
     bytes_up: int
     bytes_down: int
     checked: bool
 
     def open(self, hello: stream_pb2.Hello, listener: Listener) -> None:
-        """Start the stream; messages go to the listener from another thread."""
+        """Start a stream, in the place of one that was there; messages go to the listener from another
+        thread."""
 
     def send(self, message: stream_pb2.Up) -> None:
         """Queue a message; never blocks."""
 
-    def upload(
-        self, session: bytes, transfer: int, data: memoryview, on_progress: Callable[[], None]
-    ) -> None:
-        """Send bulk data; returns when the data has been read and may change again."""
+    def upload(self, session: bytes, chunks: Iterator[bytes]) -> int:
+        """Send chunks of an upload; returns how many bytes of it the server has."""
 
-    def download(
-        self, session: bytes, transfer: int, into: memoryview, on_progress: Callable[[], None]
-    ) -> None:
-        """Fill ``into`` with bulk data; raises TransferError."""
+    def received(self, session: bytes, transfer: int, timeout: float) -> int:
+        """Ask through the byte streams' connection how many bytes of an upload the server has."""
+
+    def download(self, session: bytes, transfer: int, offset: int) -> Iterator[bytes]:
+        """The chunks of a download from a byte on."""
+
+    def reset_bulk(self) -> None:
+        """Give up the connection of the byte streams; those that run end with an error, others get a new
+        one."""
+
+    def finish(self, timeout: float) -> None:
+        """End the stream in good order: wait until the server has read it to its end, or the time is up."""
 
     def close(self) -> None:
         """End the stream and free the connection; byte streams that run end with an error."""
-
-
-class _Checksum:
-    """The CRC-32 of memory that is being filled, computed beside that, in a thread of its own."""
-
-    def __init__(self, memory: memoryview) -> None:
-        self._memory = memory
-        self._filled: SimpleQueue[int | None] = SimpleQueue()
-        self._checksum = 0
-        self._thread = threading.Thread(target=self._follow, name="remx-checksum", daemon=True)
-        self._thread.start()
-
-    def _follow(self) -> None:
-        at = 0
-        while (end := self._filled.get()) is not None:
-            self._checksum = zlib.crc32(self._memory[at:end], self._checksum)
-            at = end
-
-    def filled(self, end: int) -> None:
-        """The memory is filled up to here."""
-        self._filled.put(end)
-
-    def value(self) -> int:
-        """The checksum of what was filled, when there is nothing more to come."""
-        self._filled.put(None)
-        self._thread.join()
-        return self._checksum
 
 
 def _is_local(target: str) -> bool:
@@ -134,10 +110,10 @@ class GrpcTransport:
         self.bytes_up = 0
         self.bytes_down = 0
         self._grpc = grpc
-        self._metadata: tuple[tuple[str, str | bytes], ...] = (("remx-token", token),) if token else ()
-        self._channel = self._connect()
-        self._outgoing: SimpleQueue[stream_pb2.Up | None] = SimpleQueue()
-        self._call: Any = None
+        self.metadata: tuple[tuple[str, str | bytes], ...] = (("remx-token", token),) if token else ()
+        self._stream: _GrpcStream | None = None
+        self._bulk: grpc.Channel | None = None
+        self._lock = threading.Lock()
         self._closed = False
 
     def _connect(self) -> grpc.Channel:
@@ -152,122 +128,110 @@ class GrpcTransport:
             ],
         )
 
-    @cached_property
-    def _bulk(self) -> grpc.Channel:
+    def _bulk_channel(self) -> grpc.Channel:
         """The byte streams' own connection: on a slow link, the command stream does not queue behind them."""
-        return self._connect()
+        with self._lock:
+            if self._closed:
+                raise ServerUnreachableError("the connection was closed")
+            if self._bulk is None:
+                self._bulk = self._connect()
+            return self._bulk
 
     def open(self, hello: stream_pb2.Hello, listener: Listener) -> None:
-        """Start the stream and the thread that reads it."""
-        method: Any = self._channel.stream_stream(
-            _PREFIX + "Session",
-            request_serializer=self._serialize,
-            response_deserializer=self._deserialize,
-        )
-        self._outgoing.put(stream_pb2.Up(hello=hello))
-        self._call = method(iter(self._outgoing.get, None), metadata=self._metadata)
-        threading.Thread(target=self._read, args=(listener,), name="remx-reader", daemon=True).start()
+        """Start a stream and the thread that reads it, on a connection of its own."""
+        stream = _GrpcStream(self, self._connect(), hello)
+        with self._lock:
+            before, self._stream = self._stream, stream
+        if before is not None:
+            # What broke one connection has broken the other too, or will be noticed sooner on a new one.
+            self.reset_bulk()
+            before.close()
+        if self._closed:
+            stream.close()
+        threading.Thread(target=stream.read, args=(listener,), name="remx-reader", daemon=True).start()
 
-    def _serialize(self, message: stream_pb2.Up) -> bytes:
+    def serialize(self, message: stream_pb2.Up) -> bytes:
+        """A message as bytes, which are counted."""
         raw = message.SerializeToString()
         self.bytes_up += len(raw)
         return raw
 
-    def _deserialize(self, raw: bytes) -> stream_pb2.Down:
+    def deserialize(self, raw: bytes) -> stream_pb2.Down:
+        """A message from bytes, which are counted."""
         self.bytes_down += len(raw)
         return stream_pb2.Down.FromString(raw)
 
-    def _read(self, listener: Listener) -> None:
-        try:
-            for message in self._call:
-                listener.on_message(message)
-            error: MXNetError = ServerUnreachableError(f"the server at {self.target} ended the session")
-        except self._grpc.RpcError as failure:
-            error = self._error(failure)
-        listener.on_end(error)
-
     def send(self, message: stream_pb2.Up) -> None:
         """Queue a message; never blocks."""
-        self._outgoing.put(message)
+        if self._stream is not None:
+            self._stream.outgoing.put(message)
 
-    def upload(
-        self, session: bytes, transfer: int, data: memoryview, on_progress: Callable[[], None]
-    ) -> None:
-        """Send bulk data; returns when the data has been read and may change again.
-
-        What goes wrong later, the command that waits for the data reports.
-        """
-        checksum: Future[int] = Future()
-        read = threading.Event()
-        method: Any = self._bulk.stream_unary(
-            _PREFIX + "Upload", response_deserializer=stream_pb2.Receipt.FromString
-        )
-
-        def chunks() -> Iterator[bytes]:
-            offset = 0
-            while True:
-                piece = data[offset : offset + CHUNK_BYTES]
-                last = offset + len(piece) >= len(data)
-                total = checksum.result() if last else None
-                chunk = codec.write_chunk(transfer, offset, piece, total)
-                offset += len(piece)
-                self.bytes_up += len(piece)
-                on_progress()
-                if last:
-                    read.set()
-                yield chunk
-                if last:
-                    return
-
-        def send() -> None:
-            # A blocking call in a thread of its own: gRPC feeds it a third faster than one that runs beside.
-            with contextlib.suppress(self._grpc.RpcError):
-                method(chunks(), metadata=self._call_metadata(session))
-            read.set()
-
-        threading.Thread(target=send, name="remx-upload", daemon=True).start()
-        checksum.set_result(zlib.crc32(data) if self.checked else 0)
-        read.wait()
-
-    def download(
-        self, session: bytes, transfer: int, into: memoryview, on_progress: Callable[[], None]
-    ) -> None:
-        """Fill ``into`` with bulk data, checking its checksum.
+    def upload(self, session: bytes, chunks: Iterator[bytes]) -> int:
+        """Send chunks of an upload; returns how many bytes of it the server has.
 
         Raises
         ------
-        TransferError
         ServerUnreachableError
+            If the connection breaks.
+        MXNetError
+            What the server has against it.
         """
-        method: Any = self._bulk.unary_stream(
-            _PREFIX + "Download", request_serializer=stream_pb2.DownloadRequest.SerializeToString
-        )
-        checksum = _Checksum(into) if self.checked else None
-        at = 0
-        wanted = None
-        try:
-            request = stream_pb2.DownloadRequest(transfer=transfer)
+        method: Any = self._bulk_method("stream_unary", "Upload", stream_pb2.Receipt.FromString)
+
+        def counted() -> Iterator[bytes]:
+            for chunk in chunks:
+                self.bytes_up += len(chunk)
+                yield chunk
+
+        with self._failing():
+            receipt = method(counted(), metadata=self._call_metadata(session))
+        return int(receipt.received)
+
+    def received(self, session: bytes, transfer: int, timeout: float) -> int:
+        """Ask through the byte streams' connection how many bytes of an upload the server has."""
+        method: Any = self._bulk_method("unary_unary", "Received", stream_pb2.Receipt.FromString)
+        request = stream_pb2.ReceivedRequest(transfer=transfer).SerializeToString()
+        with self._failing():
+            receipt = method(request, metadata=self._call_metadata(session), timeout=timeout)
+        return int(receipt.received)
+
+    def download(self, session: bytes, transfer: int, offset: int) -> Iterator[bytes]:
+        """The chunks of a download from a byte on; raises as :meth:`upload` does."""
+        method: Any = self._bulk_method("unary_stream", "Download", None)
+        request = stream_pb2.DownloadRequest(transfer=transfer, offset=offset).SerializeToString()
+        with self._failing():
             for raw in method(request, metadata=self._call_metadata(session)):
-                on_progress()
-                _, offset, data, wanted = codec.read_chunk(raw)
-                if offset != at or at + len(data) > len(into):
-                    raise TransferError(f"a download's chunk starts at {offset} instead of {at}")
-                into[at : at + len(data)] = data
-                at += len(data)
-                if checksum is not None:
-                    checksum.filled(at)
-                self.bytes_down += len(data)
+                self.bytes_down += len(raw)
+                yield raw
+
+    def _bulk_method(self, kind: str, name: str, deserializer: Any) -> Any:
+        make = getattr(self._bulk_channel(), kind)
+        with self._failing():
+            return make(_PREFIX + name, response_deserializer=deserializer)
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Makes errors of remx of what gRPC raises."""
+        try:
+            yield
         except self._grpc.RpcError as failure:
-            raise self._error(failure) from None
-        finally:
-            found = 0 if checksum is None else checksum.value()
-        if at != len(into) or wanted != found:
-            raise TransferError(f"a download of {len(into)} bytes ended after {at}, or its checksum is wrong")
+            raise self.error(failure) from None
+        except ValueError:
+            # The channel was closed by another thread just now.
+            raise ServerUnreachableError("the connection was closed") from None
+
+    def reset_bulk(self) -> None:
+        """Give up the connection of the byte streams; those that run end with an error, others get a new
+        one."""
+        with self._lock:
+            bulk, self._bulk = self._bulk, None
+        if bulk is not None:
+            bulk.close()
 
     def _call_metadata(self, session: bytes) -> tuple[tuple[str, str | bytes], ...]:
-        return (*self._metadata, ("remx-session-bin", session))
+        return (*self.metadata, ("remx-session-bin", session))
 
-    def _error(self, failure: grpc.RpcError) -> MXNetError:
+    def error(self, failure: grpc.RpcError) -> MXNetError:
         """The error of remx for a call that failed: what its ErrorInfo says, or that nobody answers."""
         from google.rpc import error_details_pb2
         from grpc_status import rpc_status
@@ -284,12 +248,53 @@ class GrpcTransport:
             return ServerUnreachableError("the connection was closed")
         return ServerUnreachableError(f"the server at {self.target} cannot be reached: {call.details()}")
 
+    def finish(self, timeout: float) -> None:
+        """End the stream in good order: wait until the server has read it to its end, or the time is up."""
+        if self._stream is not None:
+            self._stream.outgoing.put(None)
+            self._stream.ended.wait(timeout)
+
     def close(self) -> None:
         """End the stream and free the connection; byte streams that run end with an error."""
         self._closed = True
-        self._outgoing.put(None)
-        if self._call is not None:
-            self._call.cancel()
+        if self._stream is not None:
+            self._stream.close()
+        self.reset_bulk()
+
+
+class _GrpcStream:
+    """One command stream, on a connection of its own."""
+
+    def __init__(self, transport: GrpcTransport, channel: grpc.Channel, hello: stream_pb2.Hello) -> None:
+        self.outgoing: SimpleQueue[stream_pb2.Up | None] = SimpleQueue()
+        self.outgoing.put(stream_pb2.Up(hello=hello))
+        self.ended = threading.Event()
+        self._transport = transport
+        self._channel = channel
+        method: Any = channel.stream_stream(
+            _PREFIX + "Session",
+            request_serializer=transport.serialize,
+            response_deserializer=transport.deserialize,
+        )
+        self._call: Any = method(iter(self.outgoing.get, None), metadata=transport.metadata)
+
+    def read(self, listener: Listener) -> None:
+        """Hand what comes to a listener until the stream ends."""
+        import grpc
+
+        try:
+            for message in self._call:
+                listener.on_message(message)
+            error: MXNetError = ServerUnreachableError(
+                f"the server at {self._transport.target} ended the session"
+            )
+        except grpc.RpcError as failure:
+            error = self._transport.error(failure)
+        self.ended.set()
+        listener.on_end(error)
+
+    def close(self) -> None:
+        """End the stream, whatever its state."""
+        self.outgoing.put(None)
+        self._call.cancel()
         self._channel.close()
-        if "_bulk" in vars(self):
-            self._bulk.close()

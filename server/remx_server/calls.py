@@ -145,11 +145,9 @@ class Calls:
         """Run a pass to its next pause or its end, and tell the client what it waits for."""
         try:
             pause = step()
-            if pause is not None and running.answered:
+            if pause is not None and (why := self._why_not(running, pause)):
                 running.steps.stop()
-                raise NotDifferentiableError(
-                    op="Function", message="the client does not expect it in this backward pass"
-                )
+                raise NotDifferentiableError(op="Function", message=why)
         except Exception as error:
             self._fail(running, error)
         else:
@@ -161,6 +159,13 @@ class Calls:
         if not running.answered:
             reply = stream_pb2.Reply(request=running.message.request, done=True)
             self._session.outbox.put(stream_pb2.Down(reply=reply))
+
+    def _why_not(self, running: _Running, pause: Pause) -> str:
+        """Why the client cannot run the Function that a pass has come to; empty where it can."""
+        ticket = pause.node.function
+        if ticket is not None and ticket.dropped is not self._session.dropped_functions:
+            return "it was a client's that has left the session"
+        return "the client does not expect it in this backward pass" if running.answered else ""
 
     def _call(self, running: _Running, pause: Pause) -> None:
         """Put a paused pass aside and call the client."""

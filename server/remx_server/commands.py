@@ -13,6 +13,7 @@ from remx_contract.errors import (
     MXNetError,
     ProtocolError,
     ShapeError,
+    UnknownKeyError,
 )
 from remx_contract.infer import MAX_DIMENSIONS
 from remx_contract.spec import TensorSpec
@@ -23,12 +24,14 @@ from . import history
 from .executor import classify, make_spec
 from .positions import Position
 from .summary import summarize
-from .tape import Ticket, tracked
+from .tape import Leaf, Ticket, tracked
 from .value import Failed, Value, healthy
 
 if TYPE_CHECKING:
     from .session import Session
 
+MAX_NAME = 256
+"""Characters of a tensor's name."""
 MAX_TEXT_ATTRIBUTE = 1024
 """Characters of a text attribute; longer ones would only keep the parser busy."""
 
@@ -203,6 +206,49 @@ class Commands:
         session.outbox.put(
             stream_pb2.Down(reply=stream_pb2.Reply(request=message.request, fillings=fillings))
         )
+
+    # Names.
+
+    def _name(self, message: stream_pb2.Name) -> None:
+        session = self._session
+        if not message.handle:
+            session.names.pop(message.name, None)
+            return
+        if not 0 < len(message.name) <= MAX_NAME:
+            raise LimitError(f"a name has 1 to {MAX_NAME} characters")
+        if len(session.names) >= session.limits.names and message.name not in session.names:
+            raise LimitError(f"a session can have {session.limits.names} named tensors")
+        session.names[message.name] = session.value(message.handle)
+
+    def _fetch(self, message: stream_pb2.Fetch) -> None:
+        session = self._session
+        reply = stream_pb2.Reply(request=message.request)
+        try:
+            value = session.names.get(message.name)
+            if value is None:
+                raise UnknownKeyError(f"the session has no array named {message.name!r}")
+            healthy(value)
+            leaf = value.producer if isinstance(value.producer, Leaf) else None
+            session.new(message.handle, value)
+            if leaf is not None:
+                session.new(message.gradient, leaf.gradient)
+            reply.named.CopyFrom(
+                stream_pb2.NamedTensor(
+                    tensor=codec.spec_to_message(value.spec),
+                    context=stream_pb2.Context(
+                        device_type=value.backend.device_type, device_id=value.backend.device_id
+                    ),
+                    gradient_request=leaf.request if leaf else 0,
+                )
+            )
+        except MXNetError as error:
+            _tell_failure(reply, error, "session.get")
+        session.outbox.put(stream_pb2.Down(reply=reply))
+
+    def _names(self, message: stream_pb2.Names) -> None:
+        session = self._session
+        names = stream_pb2.NameList(names=session.names)
+        session.outbox.put(stream_pb2.Down(reply=stream_pb2.Reply(request=message.request, names=names)))
 
     # Autograd and random state.
 

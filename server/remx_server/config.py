@@ -30,6 +30,8 @@ class Limits:
         How much may wait for the client to read it before its commands stop running.
     specs : int
         Interned specs at a time.
+    names : int
+        Named tensors.
     random_threads : int
         Client threads with a random state, which takes some megabytes.
     upload_bytes : int
@@ -48,6 +50,8 @@ class Limits:
         How long a new stream may be silent.
     lease_seconds : float
         How long a session outlives a broken connection.
+    detached_seconds : float
+        How long at most it waits for another client after its own has detached it.
     sessions : int
         How many at a time.
     """
@@ -57,6 +61,7 @@ class Limits:
     queued_bytes: int = 128 << 20
     unread_bytes: int = 64 << 20
     specs: int = 200_000
+    names: int = 100_000
     random_threads: int = 1024
     upload_bytes: int = 16 << 30
     early_bytes: int = 64 << 20
@@ -67,7 +72,8 @@ class Limits:
     transfer_seconds: float = 30.0
     call_seconds: float = 600.0
     hello_seconds: float = 10.0
-    lease_seconds: float = 0.0
+    lease_seconds: float = 300.0
+    detached_seconds: float = 86_400.0
     sessions: int = 256
 
 
@@ -152,6 +158,13 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         "(REMX_FUNCTION_TIMEOUT)",
     )
     parser.add_argument(
+        "--lease",
+        metavar="SECONDS",
+        type=_seconds,
+        default=environment("REMX_LEASE", str(Limits.lease_seconds)),
+        help="how long a session waits for a client whose connection broke; default %(default)s (REMX_LEASE)",
+    )
+    parser.add_argument(
         "--log-level",
         choices=LOG_LEVELS,
         default=environment("REMX_LOG_LEVEL", Config.log_level),
@@ -177,7 +190,7 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         die_with_stdin=flags.die_with_stdin,
         grace_seconds=flags.grace,
         log_level=flags.log_level,
-        limits=Limits(call_seconds=flags.function_timeout),
+        limits=Limits(call_seconds=flags.function_timeout, lease_seconds=flags.lease),
     )
     if not config.loopback and not config.token:
         parser.error(

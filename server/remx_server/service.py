@@ -6,10 +6,10 @@ from __future__ import annotations
 import hmac
 import platform
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
-from queue import Empty, SimpleQueue
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,6 @@ from remx_contract import CONTRACT_VERSION
 from remx_contract.catalogue import OPS, digest
 from remx_contract.errors import (
     ContractMismatchError,
-    InternalError,
     LimitError,
     MXNetError,
     ProtocolError,
@@ -35,11 +34,20 @@ from . import (
 from .backend import Devices
 from .config import Config
 from .log import log
+from .outbox import Line
 from .owners import ANYBODY, Owner
+from .reader import Reader
 from .registry import check_complete
 from .session import Session
 
 check_complete(tuple(OPS.values()))
+
+REMEMBERED_ENDINGS: Final = 1024
+"""Of how many sessions that have ended it is known why."""
+LOST: Final = (
+    "the server does not have the session any more: the server was restarted, or the client was away for "
+    "longer than its lease; its arrays have to be made again, or restored from a checkpoint"
+)
 
 CLOSE_SECONDS: Final = 1.0
 """How long closed sessions get to finish the command they are in."""
@@ -68,6 +76,7 @@ class Service:
         self.devices = devices
         # A session stays here until its thread has ended, so that it counts for as long as it costs.
         self._sessions: dict[bytes, Session] = {}
+        self._endings: OrderedDict[bytes, tuple[str, MXNetError | None]] = OrderedDict()
         self._changed = threading.Condition()
         self._numbers = count(1)
         self._draining = False
@@ -86,10 +95,17 @@ class Service:
         """The owner's session that a byte stream names; SessionLostError where there is none."""
         with self._changed:
             session = self._sessions.get(token)
-        # One and the same answer, so that nobody learns of the sessions of others.
-        if session is None or session.closing or session.owner.name != owner.name:
-            raise SessionLostError("the server has no such session")
-        return session
+            name, ending = self._endings.get(token, ("", None))
+        if session is not None and session.owner.name == owner.name:
+            if not session.closing:
+                return session
+            ending = session.ended_with
+        elif name != owner.name:
+            # One and the same answer to a token that means nothing and to that of somebody else.
+            ending = None
+        if ending is not None:
+            raise SessionLostError(f"the session is gone: {ending}")
+        raise SessionLostError(LOST)
 
     def stream(
         self,
@@ -108,25 +124,26 @@ class Service:
             Takes a callback that is called as soon as the stream is over, even while nothing reads it; False
             where it is over already.
         """
-        reader = _Reader(incoming)
+        reader = Reader(incoming)
         try:
-            session = self._open(owner, reader.first(self.config.limits.hello_seconds))
+            session, line = self._open(owner, reader.first(self.config.limits.hello_seconds))
         except MXNetError as error:
-            reader.go_on(None)
-            log.warning("session refused", extra={"reason": error.reason})
+            reader.stop()
+            log.warning("session refused", extra={"reason": error.reason, "owner": owner.name})
             yield stream_pb2.Down(closed=to_failure(error))
             return
         try:
-            if on_break is not None and not on_break(session.close):
+            if on_break is not None and not on_break(lambda: session.detach(line)):
                 return
-            yield stream_pb2.Down(welcome=self._welcome(session))
-            reader.go_on(session)
-            yield from session.outbox
+            welcome = self._welcome(session)
+            reader.go_on(session, line)
+            yield stream_pb2.Down(welcome=welcome)
+            yield from line
         finally:
-            session.close()
-            reader.go_on(None)
+            session.detach(line)
+            reader.stop()
 
-    def _open(self, owner: Owner, first: stream_pb2.Up | None) -> Session:
+    def _open(self, owner: Owner, first: stream_pb2.Up | None) -> tuple[Session, Line]:
         if first is None or first.WhichOneof("kind") != "hello":
             raise ProtocolError("a stream starts with a Hello")
         hello = first.hello
@@ -136,7 +153,7 @@ class Service:
                 "contracts; install the same version of remx on both sides"
             )
         if hello.session:
-            raise SessionLostError("the session to resume is gone; its arrays have to be made again")
+            return self._resume(owner, hello)
         with self._changed:
             if self._draining:
                 raise ServerUnreachableError("the server is shutting down")
@@ -149,14 +166,25 @@ class Service:
             "session opened",
             extra={"session": session.name, "owner": owner.name, "client": hello.client[:200]},
         )
-        return session
+        return session, session.attach()
+
+    def _resume(self, owner: Owner, hello: stream_pb2.Hello) -> tuple[Session, Line]:
+        session = self.session_of(hello.session, owner)
+        line = session.attach(hello.heard, take_over=hello.take_over)
+        session.resumes += 1
+        event = "session taken over" if hello.take_over else "session resumed"
+        log.info(event, extra={"session": session.name, "owner": owner.name, "client": hello.client[:200]})
+        return session, line
 
     def _ended(self, session: Session) -> None:
-        with self._changed:
-            self._sessions.pop(session.token, None)
-            self._changed.notify_all()
         memory.give_back()
         log.info("session closed", extra={"session": session.name, "ops": session.ops})
+        with self._changed:
+            self._sessions.pop(session.token, None)
+            self._endings[session.token] = (session.owner.name, session.ended_with)
+            while len(self._endings) > REMEMBERED_ENDINGS:
+                self._endings.popitem(last=False)
+            self._changed.notify_all()
 
     def _welcome(self, session: Session) -> stream_pb2.Welcome:
         devices = [
@@ -171,7 +199,7 @@ class Service:
         return stream_pb2.Welcome(
             session=session.token,
             lease_seconds=self.config.limits.lease_seconds,
-            applied=session.applied,
+            received=session.client.received,
             inline_limit=self.config.limits.inline_bytes,
             devices=devices,
             server=product(),
@@ -193,79 +221,19 @@ class Service:
         """
         with self._changed:
             self._draining = True
-            self._changed.wait_for(lambda: self._in_haste or not self._sessions, timeout)
+            self._changed.wait_for(lambda: self._in_haste or not self._busy(), timeout)
             sessions = list(self._sessions.values())
         for session in sessions:
             session.close(ServerUnreachableError("the server is shutting down"))
         with self._changed:
             return self._changed.wait_for(lambda: not self._sessions, CLOSE_SECONDS)
 
+    def _busy(self) -> bool:
+        """Whether a client is there whose session may end by itself."""
+        return any(session.attached for session in self._sessions.values())
+
     def hurry(self) -> None:
         """End the wait of a drain now."""
         with self._changed:
             self._in_haste = True
             self._changed.notify_all()
-
-
-class _Reader:
-    """Reads a stream in a thread of its own: first its first message, then, for a session, the others."""
-
-    def __init__(self, incoming: Iterator[stream_pb2.Up]) -> None:
-        self._incoming = incoming
-        self._first: SimpleQueue[stream_pb2.Up | None] = SimpleQueue()
-        self._session: SimpleQueue[Session | None] = SimpleQueue()
-        threading.Thread(target=self._read, name="reader", daemon=True).start()
-
-    def first(self, timeout: float) -> stream_pb2.Up | None:
-        """The first message, None for a stream that ended without; ProtocolError if it does not come."""
-        try:
-            return self._first.get(timeout=timeout)
-        except Empty:
-            raise ProtocolError(f"no Hello came within {timeout:g} seconds") from None
-
-    def go_on(self, session: Session | None) -> None:
-        """Pass what follows on to a session; the first call counts."""
-        self._session.put(session)
-
-    def _read(self) -> None:
-        try:
-            self._first.put(next(self._incoming, None))
-        except Exception:
-            # gRPC raises its own classes when a client is gone; nobody is left to tell.
-            self._first.put(None)
-        session = self._session.get()
-        if session is not None:
-            self._pass_on(session)
-
-    def _pass_on(self, session: Session) -> None:
-        """Pass what comes up on to the session until the stream ends, in good order or not."""
-        try:
-            while (message := self._next(session)) is not None and _pass(message, session):
-                pass
-        except MXNetError as error:
-            log.warning("session failed", extra={"session": session.name, "reason": error.reason})
-            session.close(error)
-        except Exception as error:
-            log.exception("session crashed", extra={"session": session.name})
-            session.close(InternalError(f"{type(error).__name__}: {error}"))
-        session.close()
-
-    def _next(self, session: Session) -> stream_pb2.Up | None:
-        try:
-            return next(self._incoming, None)
-        except Exception as error:
-            # As above: the client is gone.
-            log.info("stream broke", extra={"session": session.name, "error": type(error).__name__})
-            return None
-
-
-def _pass(message: stream_pb2.Up, session: Session) -> bool:
-    """Pass one message on; False after the last one."""
-    kind = message.WhichOneof("kind")
-    if kind == "batch":
-        session.submit(message.batch)
-    elif kind == "ping":
-        session.outbox.put(stream_pb2.Down(pong=stream_pb2.Pong(number=message.ping.number)))
-    elif kind != "goodbye":
-        raise ProtocolError("a message that has no place in the middle of a stream")
-    return kind != "goodbye"

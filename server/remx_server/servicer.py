@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,6 +41,11 @@ def handlers(service: Service) -> grpc.GenericRpcHandler:
             "Download": grpc.unary_stream_rpc_method_handler(
                 edge.download, request_deserializer=stream_pb2.DownloadRequest.FromString
             ),
+            "Received": grpc.unary_unary_rpc_method_handler(
+                edge.received,
+                request_deserializer=stream_pb2.ReceivedRequest.FromString,
+                response_serializer=stream_pb2.Receipt.SerializeToString,
+            ),
         },
     )
 
@@ -58,14 +64,20 @@ class _Edge:
         return _guard(context, lambda: self._upload(requests, context))
 
     def _upload(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> stream_pb2.Receipt:
-        session = self._session(context)
-        return stream_pb2.Receipt(received=session.transfers.receive_all(requests))
+        transfers = self._session(context).client.transfers
+        return stream_pb2.Receipt(received=transfers.receive_all(_until_broken(requests)))
 
     def download(self, request: stream_pb2.DownloadRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
         session = _guard(context, lambda: self._session(context))
-        chunks = session.transfers.send(request.transfer, request.offset)
+        chunks = session.client.transfers.send(request.transfer, request.offset)
         while (chunk := _guard(context, lambda: next(chunks, None))) is not None:
             yield chunk
+
+    def received(
+        self, request: stream_pb2.ReceivedRequest, context: grpc.ServicerContext
+    ) -> stream_pb2.Receipt:
+        session = _guard(context, lambda: self._session(context))
+        return stream_pb2.Receipt(received=session.client.transfers.received(request.transfer))
 
     def _owner(self, context: grpc.ServicerContext) -> Owner:
         """Whoever makes the call; UnauthenticatedError for a token that is not known."""
@@ -74,6 +86,13 @@ class _Edge:
     def _session(self, context: grpc.ServicerContext) -> Session:
         """The session that a byte stream belongs to."""
         return self._service.session_of(_metadata(context, SESSION_KEY), self._owner(context))
+
+
+def _until_broken(requests: Iterator[bytes]) -> Iterator[bytes]:
+    """The messages of a call, up to where its connection broke if it did; gRPC raises then, or just ends."""
+    # It raises its own classes, and nobody is left to tell.
+    with contextlib.suppress(Exception):
+        yield from requests
 
 
 def _guard(context: grpc.ServicerContext, function: Callable[[], Any]) -> Any:

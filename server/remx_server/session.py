@@ -3,6 +3,10 @@
 Batches come in through :meth:`Session.submit`; acknowledgements, replies and the last word go out through the
 outbox. In between, one thread decodes code words, looks handles up in the tensor table and hands values to
 the executor. Commands that are messages are in ``commands.py``, backward passes in ``calls.py``.
+
+A session outlives the streams that its client speaks through: one that breaks detaches it, the next one
+attaches it, and what either side has not seen of the other is sent again. Without a stream it ends when its
+lease is over.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ from remx_contract.errors import (
     LimitError,
     MXNetError,
     ProtocolError,
+    SessionError,
+    SessionLostError,
 )
 from remx_contract.v1 import stream_pb2
 
@@ -33,7 +39,7 @@ from .commands import Commands, tensor_spec
 from .config import Limits
 from .executor import Executor, OpSpec, poison
 from .log import log
-from .outbox import Outbox
+from .outbox import Line, Outbox
 from .owners import ANYBODY, Owner
 from .parameters import Parameters
 from .philox import PhiloxState
@@ -57,6 +63,25 @@ _OVERHEAD: Final = 256
 """What a waiting batch costs beside its bytes, roughly."""
 _MAX_FAILURES: Final = 16
 """How many failures wait for a barrier; the first ones are those that matter."""
+
+
+class SupersededError(Exception):
+    """The stream that a message came through is not the session's any more."""
+
+
+class Client:
+    """Whom a session works for: what has come from it, and what it is told.
+
+    Attributes
+    ----------
+    received : int
+        The number of its last batch.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.received = 0
+        self.outbox = Outbox(limits.unread_bytes)
+        self.transfers = Transfers(limits)
 
 
 class Session:
@@ -89,24 +114,34 @@ class Session:
         self.limits = limits
         self.random = CountedStreams()
         self.executor = Executor(devices, self.random_of)
-        self.transfers = Transfers(limits)
         self.parameters = Parameters()
         self.table: dict[int, Value] = {}
         self.specs: dict[int, OpSpec] = {}
+        self.names: dict[str, Value] = {}
         self.applied = 0
-        self.received = 0
         self.ops = 0
+        self.resumes = 0
         self.failures: list[Failure] = []
-        self.outbox = Outbox(limits.unread_bytes)
+        # Of the client that the session's thread works for; where another one has just taken the session
+        # over, its own come when the thread has done what was asked before.
+        self.client = Client(limits)
+        self.outbox = self.client.outbox
+        self.transfers = self.client.transfers
         # The client's Functions that the tape cannot come to any more.
         self.dropped_functions: deque[int] = deque()
         self.calls = Calls(self, limits.call_seconds)
         self._commands = Commands(self)
         self._random_threads: set[int] = set()
-        self._inbox: SimpleQueue[tuple[stream_pb2.Batch, int] | None] = SimpleQueue()
+        self._inbox: SimpleQueue[tuple[stream_pb2.Batch, int] | Client | None] = SimpleQueue()
+        # The stream that the client speaks through now, and how long it may have none.
+        self._intake = threading.Lock()
+        self._line: Line | None = None
+        self._keep_seconds = limits.lease_seconds
+        self._lease: threading.Timer | None = None
         # Bytes submitted, counted by the edge's thread, and bytes done with, by the session's own.
         self._submitted = 0
         self._finished = 0
+        self.ended_with: MXNetError | None = None
         self._progress = threading.Event()
         self._closing = threading.Event()
         self._on_end = on_end
@@ -115,7 +150,80 @@ class Session:
 
     # What the edge calls, from its own threads.
 
-    def submit(self, batch: stream_pb2.Batch) -> None:
+    def attach(self, heard: int = 0, *, take_over: bool = False) -> Line:
+        """Speak to the client through a new stream from now on; one that was there before is over.
+
+        Parameters
+        ----------
+        heard : int
+            The highest number of a message that the client has seen.
+        take_over : bool
+            Whether it is another client than before.
+
+        Raises
+        ------
+        SessionLostError
+            If the session has ended meanwhile.
+        """
+        with self._intake:
+            if self.closing:
+                raise SessionLostError("the session has just ended")
+            self._end_lease()
+            self._keep_seconds = self.limits.lease_seconds
+            if take_over:
+                self._change_client()
+            self._line = self.client.outbox.attach(heard)
+            self.client.transfers.attached = True
+            self._progress.set()
+            return self._line
+
+    def _change_client(self) -> None:
+        """Turn away the client that was there, and have the session's thread start anew with another one
+        when it has done what was asked before."""
+        before = self.client
+        before.outbox.close(SessionError("another client has taken the session over"))
+        before.transfers.close()
+        self.client = Client(self.limits)
+        self._inbox.put(self.client)
+
+    def detach(self, line: Line) -> None:
+        """A stream is over; the session waits for the next one, for as long as its lease is."""
+        with self._intake:
+            self.client.outbox.detach(line)
+            if self._line is not line:
+                line.end()
+                return
+            self._line = None
+            self._progress.set()
+            if self.closing:
+                return
+            if not self._keep_seconds:
+                self.close()
+                return
+            self.client.transfers.attached = False
+            self._lease = threading.Timer(self._keep_seconds, self._expire)
+            self._lease.daemon = True
+            self._lease.start()
+        log.info("session detached", extra={"session": self.name, "lease_seconds": self._keep_seconds})
+
+    def _expire(self) -> None:
+        with self._intake:
+            if self._line is None:
+                seconds = f"{self._keep_seconds:g} seconds"
+                self.close(SessionLostError(f"the session has ended: its client was away for {seconds}"))
+
+    def _end_lease(self) -> None:
+        if self._lease is not None:
+            self._lease.cancel()
+            self._lease = None
+
+    def _from(self, line: Line) -> Client:
+        """The client that speaks through a stream; SupersededError where that is over. Under the lock."""
+        if self._line is not line:
+            raise SupersededError
+        return self.client
+
+    def submit(self, batch: stream_pb2.Batch, line: Line) -> None:
         """Queue a batch; blocks while too much is waiting, which is the flow control of the stream.
 
         Raises
@@ -124,38 +232,76 @@ class Session:
             For a sequence number that leaves a gap. One that was received before is skipped: it was resent.
         LimitError
             For a batch of too many words.
+        SupersededError
+            If the batch came through a stream that is over.
         """
-        if batch.sequence <= self.received:
-            return
-        if batch.sequence != self.received + 1:
-            raise ProtocolError(f"batch {batch.sequence} came after batch {self.received}")
-        if len(batch.code) > self.limits.batch_words:
-            raise LimitError(f"a batch holds at most {self.limits.batch_words} code words")
-        self.received = batch.sequence
-        for command in batch.commands:
-            if command.WhichOneof("kind") == "upload":
-                # Told now, so that the bytes can go to their place while earlier commands still run.
-                self.transfers.expect(command.upload.transfer, tensor_spec(command.upload.tensor).nbytes)
         size = batch.ByteSize() + _OVERHEAD
-        self._wait_for_room()
-        self._submitted += size
-        self._inbox.put((batch, size))
+        self._wait_for_room(line)
+        with self._intake:
+            client = self._from(line)
+            client.outbox.confirm(batch.heard)
+            if batch.fetched:
+                client.transfers.fetched(batch.fetched)
+            if batch.sequence <= client.received:
+                return
+            if batch.sequence != client.received + 1:
+                raise ProtocolError(f"batch {batch.sequence} came after batch {client.received}")
+            if len(batch.code) > self.limits.batch_words:
+                raise LimitError(f"a batch holds at most {self.limits.batch_words} code words")
+            client.received = batch.sequence
+            for command in batch.commands:
+                if command.WhichOneof("kind") == "upload":
+                    # Told now, so that the bytes can go to their place while earlier commands still run.
+                    client.transfers.expect(
+                        command.upload.transfer, tensor_spec(command.upload.tensor).nbytes
+                    )
+            self._submitted += size
+            self._inbox.put((batch, size))
 
-    def _wait_for_room(self) -> None:
-        """Wait until little enough is waiting. A ping behind it would wait too, so the client is told unasked
-        that the server is alive."""
-        while self._submitted - self._finished > self.limits.queued_bytes and not self._closing.is_set():
+    def _wait_for_room(self, line: Line) -> None:
+        """Wait until little enough is waiting, or the stream is over. A ping behind it would wait too, so the
+        client is told unasked that the server is alive."""
+        while self._is_full(line):
             self._progress.clear()
-            if self._submitted - self._finished > self.limits.queued_bytes and not self._progress.wait(
-                HEARTBEAT_SECONDS
-            ):
-                self.outbox.put(stream_pb2.Down(pong=stream_pb2.Pong()))
+            if self._is_full(line) and not self._progress.wait(HEARTBEAT_SECONDS):
+                self.client.outbox.pong()
+
+    def _is_full(self, line: Line) -> bool:
+        waiting = self._submitted - self._finished
+        return waiting > self.limits.queued_bytes and self._line is line and not self.closing
+
+    def ping(self, ping: stream_pb2.Ping, line: Line) -> None:
+        """Tell the client that the server is there."""
+        with self._intake:
+            client = self._from(line)
+            client.outbox.confirm(ping.heard)
+            client.outbox.pong(ping.number)
+
+    def leave(self, detach: stream_pb2.Detach, line: Line) -> None:
+        """The client wants to leave and the session to stay for another one."""
+        longest = self.limits.detached_seconds
+        with self._intake:
+            self._from(line)
+            self._keep_seconds = min(max(detach.keep_seconds, 0.0) or longest, longest)
+            line.put(stream_pb2.Down(detached=stream_pb2.Detached(keep_seconds=self._keep_seconds)))
+
+    def close_by(self, line: Line) -> None:
+        """End the session because its client says so, through a stream that is not over."""
+        with self._intake:
+            self._from(line)
+            self.close()
 
     def close(self, error: MXNetError | None = None) -> None:
         """End the session: its thread stops after the command it is in, and frees everything."""
-        self.outbox.close(error)
+        if error is not None and self.ended_with is None:
+            self.ended_with = error
+        client = self.client
+        client.outbox.close(error)
         self._closing.set()
-        self.transfers.close()
+        self._end_lease()
+        for transfers in (client.transfers, self.transfers):
+            transfers.close()
+        self.outbox.close(error)
         # Without specs, a batch that is running ends at its next invoke.
         self.specs.clear()
         self._inbox.put(None)
@@ -171,6 +317,11 @@ class Session:
         """Whether the session is over, or nearly."""
         return self._closing.is_set()
 
+    @property
+    def attached(self) -> bool:
+        """Whether the client is there."""
+        return self._line is not None
+
     # The session's own thread.
 
     def _work(self) -> None:
@@ -178,6 +329,9 @@ class Session:
             # Infinities and not-a-numbers are results of kernels, not warnings.
             with np.errstate(all="ignore"):
                 while (entry := self._next()) is not None and not self._closing.is_set():
+                    if isinstance(entry, Client):
+                        self._start_anew(entry)
+                        continue
                     batch, size = entry
                     self.apply(batch)
                     self._finished += size
@@ -185,18 +339,35 @@ class Session:
         except MXNetError as error:
             if not self._closing.is_set():
                 log.warning("session failed", extra={"session": self.name, "reason": error.reason})
-            self.outbox.close(error)
+            self.close(error)
         except Exception as error:
             log.exception("session crashed", extra={"session": self.name})
-            self.outbox.close(InternalError(f"{type(error).__name__}: {error}"))
+            self.close(InternalError(f"{type(error).__name__}: {error}"))
         finally:
             self.close()
             self.calls.close()
             self.table.clear()
+            self.names.clear()
             self.failures.clear()
             self._on_end(self)
 
-    def _next(self) -> tuple[stream_pb2.Batch, int] | None:
+    def _start_anew(self, client: Client) -> None:
+        """Forget what only the client before could name."""
+        self.calls.close()
+        self.table.clear()
+        self.specs.clear()
+        self.failures.clear()
+        # Another one: the tape may still hold Functions of the client before.
+        self.dropped_functions = deque()
+        for value in self.names.values():
+            if value.failure is not None:
+                # A line of the client before.
+                value.failure.site = 0
+        self.parameters = Parameters()
+        self.applied = 0
+        self.outbox, self.transfers = client.outbox, client.transfers
+
+    def _next(self) -> tuple[stream_pb2.Batch, int] | Client | None:
         """The next batch; meanwhile, backward passes that wait for the client for too long are ended."""
         while (seconds := self.calls.seconds_left()) is not None:
             try:

@@ -242,16 +242,18 @@ class Ticket:
     Attributes
     ----------
     number : int
+    dropped : deque of int
+        Where the number goes in the end; the client's, so that it also says whose the Function is.
     """
 
-    __slots__ = ("_dropped", "number")
+    __slots__ = ("dropped", "number")
 
     def __init__(self, number: int, dropped: deque[int]) -> None:
         self.number = number
-        self._dropped = dropped
+        self.dropped = dropped
 
     def __del__(self) -> None:
-        self._dropped.append(self.number)
+        self.dropped.append(self.number)
 
 
 class Signature:

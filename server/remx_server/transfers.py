@@ -4,6 +4,9 @@ The session's thread has nothing else to do while a command waits for its bytes,
 an upload together behind the stream that brings it, and computes the checksum of a download beside the stream
 that sends it. A download is sent from the tensor's own memory, and copied only if other commands come
 meanwhile.
+
+A byte stream that breaks takes nothing with it: an upload goes on where its bytes end, once the client has
+asked how many have arrived, and a download stays until the client says that it has all of it.
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ from __future__ import annotations
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +27,9 @@ from .config import Limits
 
 CHUNK_BYTES: Final = 1 << 20
 """The size of a download's chunks."""
+
+REMEMBERED: Final = 4096
+"""Of how many uploads that are done with the length is known, for clients that did not hear it."""
 
 WAKE_BYTES: Final = 2 << 20
 """How often an upload wakes the session's thread to put together what has come."""
@@ -91,7 +98,7 @@ class Download:
         self.size = len(self.bytes)
         self.shared = shared
         self.checksum: int | None = None
-        self.published = time.monotonic()
+        self.touched = time.monotonic()
         self.readers = 0
         # Held while a piece is taken from the array, and while the array changes places.
         self._lock = threading.Lock()
@@ -124,7 +131,30 @@ class Transfers:
         self._downloads: dict[int, Download] = {}
         # Those that share their memory with a tensor; touched by the session's thread alone.
         self._shared: list[Download] = []
+        # The lengths of uploads that are done with, the newest last.
+        self._done: OrderedDict[int, int] = OrderedDict()
         self._closed = False
+        self._attached_since: float | None = time.monotonic()
+
+    @property
+    def attached(self) -> bool:
+        """Whether the client is there; nothing is late while it is not."""
+        return self._attached_since is not None
+
+    @attached.setter
+    def attached(self, there: bool) -> None:
+        with self._changed:
+            self._attached_since = time.monotonic() if there else None
+
+    def _wait_for(self, condition: Callable[[], bool]) -> bool:
+        """Wait for a condition; False where it does not come true though the client has been there for
+        ``transfer_seconds``. With the lock."""
+        patience = self._limits.transfer_seconds
+        while not self._changed.wait_for(condition, patience):
+            since = self._attached_since
+            if since is not None and since + patience <= time.monotonic():
+                return False
+        return True
 
     # Uploads.
 
@@ -147,7 +177,8 @@ class Transfers:
         return upload
 
     def receive_all(self, chunks: Iterable[bytes]) -> int:
-        """Take in the chunks of one upload, to the last; returns how many bytes they had.
+        """Take in chunks of one upload; returns how many bytes of it have come. The others may come in
+        another call.
 
         Raises
         ------
@@ -156,19 +187,16 @@ class Transfers:
         """
         current = None
         received = 0
-        error: MXNetError = TransferError("the upload broke off before its last chunk")
         try:
             for chunk in chunks:
                 current, received, complete = self.receive(chunk, current)
                 if complete:
-                    return received
-            raise error
-        except MXNetError as refusal:
-            error = refusal
-            raise
-        finally:
+                    break
+        except MXNetError as error:
             if current is not None:
                 self._abandon(current, error)
+            raise
+        return received
 
     def receive(self, chunk: bytes, current: int | None = None) -> tuple[int, int, bool]:
         """Add one chunk of an upload, which belongs to transfer ``current`` unless that is None.
@@ -182,7 +210,14 @@ class Transfers:
         if current is not None and transfer != current:
             raise ProtocolError(f"a chunk of transfer {transfer} came in the stream of transfer {current}")
         with self._changed:
+            if transfer in self._done:
+                return transfer, self._done[transfer], True
             upload = self._admit(transfer, offset, len(data))
+            if upload.complete or (checksum is None and offset + len(data) <= upload.received):
+                # Sent once more after a stream broke, while the bytes that were under way have arrived
+                # after all.
+                return transfer, upload.received, upload.complete
+            data = data[upload.received - offset :]
             upload.add(data)
             upload.checksum = checksum
             upload.complete = checksum is not None
@@ -192,7 +227,7 @@ class Transfers:
 
     def _admit(self, transfer: int, offset: int, size: int) -> _Upload:
         """The upload that a chunk belongs to; waits where it comes too early and there is no room for it."""
-        if not self._changed.wait_for(lambda: self._has_room(transfer, size), self._limits.transfer_seconds):
+        if not self._wait_for(lambda: self._has_room(transfer, size)):
             raise TransferError(f"no command has asked for transfer {transfer}")
         if self._closed:
             raise TransferError("the session is closed")
@@ -203,7 +238,7 @@ class Transfers:
             upload = self._uploads[transfer] = _Upload()
         if upload.error is not None:
             raise upload.error
-        if upload.complete or offset != upload.received:
+        if offset > upload.received or (upload.complete and offset + size > upload.received):
             raise ProtocolError(
                 f"transfer {transfer} has {upload.received} bytes, a chunk starts at {offset}"
             )
@@ -249,6 +284,9 @@ class Transfers:
         finally:
             with self._changed:
                 self._uploads.pop(transfer, None)
+                self._done[transfer] = length
+                while len(self._done) > REMEMBERED:
+                    self._done.popitem(last=False)
                 self._changed.notify_all()
         if assembly.filled != length:
             raise TransferError(f"upload {transfer} has {assembly.filled} bytes instead of {length}")
@@ -260,12 +298,11 @@ class Transfers:
         """Put an upload's pieces together as they come, until it is complete."""
         while True:
             with self._changed:
-                self._changed.wait_for(
+                self._wait_for(
                     lambda: self._closed
                     or upload.complete
                     or upload.error is not None
-                    or upload.received - assembly.filled >= WAKE_BYTES,
-                    self._limits.transfer_seconds,
+                    or upload.received - assembly.filled >= WAKE_BYTES
                 )
                 pieces, upload.pieces = upload.pieces[::-1], []
                 complete = upload.complete
@@ -281,6 +318,13 @@ class Transfers:
                 assembly.add(pieces.pop())
             if complete:
                 return
+
+    def received(self, transfer: int) -> int:
+        """How many bytes of an upload have come: all of one that is done with, none of one that is not
+        known."""
+        with self._changed:
+            upload = self._uploads.get(transfer)
+            return self._done.get(transfer, 0) if upload is None else upload.received
 
     # Downloads.
 
@@ -329,8 +373,10 @@ class Transfers:
     def _drop_stale(self) -> None:
         """Forget downloads that nobody has fetched for a long time."""
         oldest = time.monotonic() - self._limits.transfer_seconds
+        if self._attached_since is None or self._attached_since > oldest:
+            return
         for transfer, download in list(self._downloads.items()):
-            if download.published < oldest and not download.readers:
+            if download.touched < oldest and not download.readers:
                 del self._downloads[transfer]
 
     def send(self, transfer: int, offset: int) -> Iterator[bytes]:
@@ -348,15 +394,18 @@ class Transfers:
             if offset > download.size:
                 raise TransferError(f"download {transfer} ends before byte {offset}")
             download.readers += 1
-        complete = False
         try:
             yield from self._chunks(transfer, download, offset)
-            complete = True
         finally:
             with self._changed:
                 download.readers -= 1
-                if complete:
-                    self._downloads.pop(transfer, None)
+                download.touched = time.monotonic()
+
+    def fetched(self, transfers: Iterable[int]) -> None:
+        """The client has all bytes of these downloads."""
+        with self._changed:
+            for transfer in transfers:
+                self._downloads.pop(transfer, None)
 
     def _chunks(self, transfer: int, download: Download, offset: int) -> Iterator[bytes]:
         while (end := offset + CHUNK_BYTES) < download.size:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from remx import _transport
+from remx import _bulk
 from remx._creation import array
 from remx._current import use
 from remx._session import Session
@@ -67,7 +67,7 @@ def test_a_wrong_checksum_is_noticed_only_where_there_is_one(
         write_chunk = staticmethod(codec.write_chunk)
         read_chunk = staticmethod(damaged)
 
-    monkeypatch.setattr(_transport, "codec", Damaging)
+    monkeypatch.setattr(_bulk, "codec", Damaging)
     if session._transport.checked:
         with pytest.raises(TransferError, match="checksum"):
             values.asnumpy()

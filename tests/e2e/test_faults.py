@@ -25,7 +25,7 @@ def running() -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 CLIENT = """
     import sys, time, remx as mx
-    mx.connect("{address}")
+    mx.connect("{address}", reconnect=0)
     x = mx.nd.ones((4, 4))
     x.wait_to_read()
     big = mx.nd.ones((4000, 4000))
@@ -73,7 +73,7 @@ def test_ops_without_a_wait_raise_too(running: tuple[subprocess.Popen[str], str]
     client = start(
         f"""
         import sys, time, remx as mx
-        mx.connect("{address}")
+        mx.connect("{address}", reconnect=0)
         x = mx.nd.ones((4,))
         x.wait_to_read()
         print("ready")
@@ -92,6 +92,64 @@ def test_ops_without_a_wait_raise_too(running: tuple[subprocess.Popen[str], str]
     out, err = client.communicate("\n", timeout=PATIENCE)
     # Until the window is full nothing waits; then the same rule holds.
     assert float(out.split()[0]) < WITHIN + 3.0, err
+
+
+def test_a_server_that_was_restarted_says_at_once_that_the_session_is_lost() -> None:
+    with server() as (process, address):
+        client = start(
+            f"""
+            import sys, time, remx as mx
+            mx.connect("{address}")
+            x = mx.nd.ones((4,))
+            x.wait_to_read()
+            print("ready")
+            sys.stdin.readline()
+            started = time.monotonic()
+            try:
+                x.asnumpy()
+            except mx.errors.SessionLostError as error:
+                print(f"{{time.monotonic() - started:.2f}}", error)
+            mx.connect("{address}")
+            print(mx.nd.ones((1,)).asscalar())
+            """
+        )
+        assert client.stdout is not None
+        assert client.stdout.readline() == "ready\n"
+        process.kill()
+        process.wait()
+        with server("--listen=" + address):
+            out, err = client.communicate("\n", timeout=PATIENCE)
+    lost, again = out.strip().split("\n")
+    assert float(lost.split()[0]) < WITHIN, err
+    assert "restarted" in lost
+    assert again == "1.0"
+
+
+def test_a_server_that_only_stood_still_goes_on(running: tuple[subprocess.Popen[str], str]) -> None:
+    process, address = running
+    client = start(
+        f"""
+        import sys, remx as mx
+        mx.connect("{address}")
+        x = mx.nd.zeros((4,))
+        x.wait_to_read()
+        print("ready")
+        sys.stdin.readline()
+        for _ in range(1000):
+            x += 1
+        print(x.asnumpy(), mx.stats().resumes)
+        """
+    )
+    assert client.stdout is not None
+    assert client.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGSTOP)
+    assert client.stdin is not None
+    client.stdin.write("\n")
+    client.stdin.flush()
+    time.sleep(5)
+    process.send_signal(signal.SIGCONT)
+    out, err = client.communicate(timeout=PATIENCE)
+    assert out == "[1000. 1000. 1000. 1000.] 1\n", err
 
 
 def test_nobody_answers() -> None:

@@ -14,7 +14,7 @@ WITHIN = 5.0
 
 PROGRAM = """
     import sys, time, remx as mx
-    mx.connect("{address}")
+    mx.connect("{address}", reconnect=0)
 
     class Halt(mx.autograd.Function):
         def forward(self, x):

@@ -24,7 +24,7 @@ SECONDS = 0.4
 
 @pytest.fixture(scope="module")
 def service() -> Service:
-    return Service(Config(limits=Limits(call_seconds=SECONDS)), Devices("cpu"))
+    return Service(Config(limits=Limits(call_seconds=SECONDS, lease_seconds=0.0)), Devices("cpu"))
 
 
 @pytest.fixture

@@ -251,7 +251,7 @@ def survive(server: Server, witness: Wire, messages: list[pb.Up]) -> None:
     try:
         wire.receive("pong")
         # A pong overtakes what runs; a batch of the right number is run to its end before this one.
-        wire.sequence = session.received
+        wire.sequence = session.client.received
         wire.settle()
     except Closed as end:
         error = end.error

@@ -160,6 +160,7 @@ def test_fetched_downloads_and_taken_uploads_are_gone(service: Service, wire: Wi
     for _ in range(5):
         transfer = wire.publish(wire.put([1]))
         assert list(session.transfers.send(transfer, 0))
+        wire.fetched.append(transfer)
         handle, transfer = wire.upload_to(np.zeros(1, "float32"))
         session.transfers.receive_all([codec.write_chunk(transfer, 0, bytes(4), 0x2144DF1C)])
         assert wire.read(handle) == 0

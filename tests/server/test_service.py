@@ -25,7 +25,7 @@ TOKEN = "a token for tests"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    limits = Limits(sessions=3, hello_seconds=0.3, transfer_seconds=0.5)
+    limits = Limits(sessions=3, hello_seconds=0.3, transfer_seconds=0.5, lease_seconds=0.0)
     server = Server(Config(listen="127.0.0.1:0", device="cpu", token=TOKEN, grace_seconds=0.0, limits=limits))
     server.start()
     yield server
@@ -305,7 +305,7 @@ def test_a_drain_does_not_wait_for_a_kernel_for_ever(monkeypatch: pytest.MonkeyP
     wire.flush()
     reader = threading.Thread(target=lambda: list(wire.down))
     reader.start()
-    wait_until(lambda: session.received == 1)
+    wait_until(lambda: session.client.received == 1)
     time.sleep(0.05)
     assert not service.drain(0.0)
     gate.set()

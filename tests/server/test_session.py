@@ -327,11 +327,12 @@ def test_a_stream_that_is_held_up_says_that_the_server_is_alive(monkeypatch: pyt
     session = Session(Devices("cpu"), Limits(queued_bytes=100), "held up")
     gate = threading.Event()
     monkeypatch.setattr(session, "apply", lambda batch: gate.wait(10))
+    line = session.attach()
     submitting = threading.Thread(
-        target=lambda: [session.submit(pb.Batch(sequence=number, code=[1, 1])) for number in (1, 2, 3)]
+        target=lambda: [session.submit(pb.Batch(sequence=number, code=[1, 1]), line) for number in (1, 2, 3)]
     )
     submitting.start()
-    assert next(iter(session.outbox)).WhichOneof("kind") == "pong"
+    assert next(iter(line)).WhichOneof("kind") == "pong"
     assert submitting.is_alive()
     gate.set()
     submitting.join(10)
@@ -346,12 +347,14 @@ def test_a_client_that_does_not_read_holds_up_its_session_alone() -> None:
         codec.TensorSpec.of((100,), np.dtype("float32")), session.devices.cpu
     )
     reads = [pb.Command(read=pb.Read(request=number, handle=1)) for number in range(1000)]
-    session.submit(pb.Batch(sequence=1, code=[codec.CALL] * 1000, commands=reads))
+    line = session.attach()
+    session.submit(pb.Batch(sequence=1, code=[codec.CALL] * 1000, commands=reads), line)
     time.sleep(0.2)
     assert session.applied == 0
     replies = 0
-    for message in session.outbox:
+    for message in line:
         replies += message.WhichOneof("kind") == "reply"
+        session.ping(pb.Ping(heard=message.number), line)
         if message.WhichOneof("kind") == "acknowledgement":
             break
     assert replies == 1000
@@ -371,7 +374,7 @@ def test_a_closed_session_stops_in_the_middle_of_a_batch_and_frees_everything() 
     code = [codec.CALL, codec.CALL, 2 << codec.SPEC_SHIFT, 0, 1]
     for handle in range(1, 2000):
         code += [1 << codec.SPEC_SHIFT, 0, 1, handle, handle + 1]
-    session.submit(pb.Batch(sequence=1, code=code, commands=[define, ones]))
+    session.submit(pb.Batch(sequence=1, code=code, commands=[define, ones]), session.attach())
     while session.ops < 3:
         time.sleep(0.01)
     session.close()

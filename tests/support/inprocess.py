@@ -5,21 +5,16 @@ Messages and chunks cross as bytes all the same, so that neither side ever holds
 
 from __future__ import annotations
 
-import contextlib
 import threading
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from queue import SimpleQueue
 
 from remx._transport import Listener
-from remx_contract import codec
-from remx_contract.errors import MXNetError, ServerUnreachableError, TransferError
+from remx_contract.errors import ServerUnreachableError
 from remx_contract.v1 import stream_pb2
-from remx_server.owners import ANYBODY
+from remx_server.owners import ANYBODY, Owner
 from remx_server.service import Service
-
-CHUNK_BYTES = 1 << 16
-"""Small, so that the transfers of a test have several chunks."""
+from remx_server.transfers import Transfers
 
 
 class InProcessTransport:
@@ -28,6 +23,7 @@ class InProcessTransport:
     Parameters
     ----------
     service : Service
+    owner : Owner
 
     Attributes
     ----------
@@ -35,31 +31,44 @@ class InProcessTransport:
         The kinds of the messages that went up.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, owner: Owner = ANYBODY) -> None:
+        self.target = ""
         self.bytes_up = 0
         self.bytes_down = 0
         self.checked = True
         self.sent: list[str] = []
         self._service = service
+        self._owner = owner
         self._outgoing: SimpleQueue[bytes | None] = SimpleQueue()
+        self._ended = threading.Event()
+        self._cut = threading.Event()
         self._reader: threading.Thread | None = None
 
     def open(self, hello: stream_pb2.Hello, listener: Listener) -> None:
-        """Start the stream and the thread that reads it."""
+        """Start a stream, in the place of one that was there, and the thread that reads it."""
+        self._outgoing.put(None)
+        outgoing = self._outgoing = SimpleQueue()
+        ended = self._ended = threading.Event()
         self.send(stream_pb2.Up(hello=hello))
-        self._reader = threading.Thread(target=self._read, args=(listener,), name="in-process", daemon=True)
+
+        cut = self._cut = threading.Event()
+
+        def incoming() -> Iterator[stream_pb2.Up]:
+            while (raw := outgoing.get()) is not None and not cut.is_set():
+                yield stream_pb2.Up.FromString(raw)
+
+        def read() -> None:
+            for message in self._service.stream(self._owner, incoming()):
+                if cut.is_set():
+                    break
+                raw = message.SerializeToString()
+                self.bytes_down += len(raw)
+                listener.on_message(stream_pb2.Down.FromString(raw))
+            ended.set()
+            listener.on_end(ServerUnreachableError("the service ended the session"))
+
+        self._reader = threading.Thread(target=read, name="in-process", daemon=True)
         self._reader.start()
-
-    def _incoming(self) -> Iterator[stream_pb2.Up]:
-        while (raw := self._outgoing.get()) is not None:
-            yield stream_pb2.Up.FromString(raw)
-
-    def _read(self, listener: Listener) -> None:
-        for message in self._service.stream(ANYBODY, self._incoming()):
-            raw = message.SerializeToString()
-            self.bytes_down += len(raw)
-            listener.on_message(stream_pb2.Down.FromString(raw))
-        listener.on_end(ServerUnreachableError("the service ended the session"))
 
     def send(self, message: stream_pb2.Up) -> None:
         """Queue a message; never blocks."""
@@ -68,36 +77,41 @@ class InProcessTransport:
         self.sent.append(message.WhichOneof("kind") or "")
         self._outgoing.put(raw)
 
-    def upload(
-        self, session: bytes, transfer: int, data: memoryview, on_progress: Callable[[], None]
-    ) -> None:
-        """Send bulk data; what goes wrong, the command that waits for it reports."""
-        with contextlib.suppress(MXNetError):
-            self._service.session_of(session, ANYBODY).transfers.receive_all(
-                self._chunks(transfer, data, on_progress)
-            )
+    def cut(self) -> None:
+        """Break the stream: what is under way either way is lost."""
+        self._cut.set()
+        self._outgoing.put(None)
 
-    def _chunks(self, transfer: int, data: memoryview, on_progress: Callable[[], None]) -> Iterator[bytes]:
-        checksum = zlib.crc32(data)
-        for offset in range(0, len(data), CHUNK_BYTES):
-            piece = data[offset : offset + CHUNK_BYTES]
-            self.bytes_up += len(piece)
-            on_progress()
-            last = offset + len(piece) == len(data)
-            yield codec.write_chunk(transfer, offset, piece, checksum if last else None)
+    def upload(self, session: bytes, chunks: Iterator[bytes]) -> int:
+        """Send chunks of an upload; returns how many bytes of it the service has."""
 
-    def download(
-        self, session: bytes, transfer: int, into: memoryview, on_progress: Callable[[], None]
-    ) -> None:
-        """Fill ``into`` with bulk data."""
-        checksum = None
-        for raw in self._service.session_of(session, ANYBODY).transfers.send(transfer, 0):
-            on_progress()
-            _, offset, data, checksum = codec.read_chunk(raw)
-            into[offset : offset + len(data)] = data
-            self.bytes_down += len(data)
-        if checksum != zlib.crc32(into):
-            raise TransferError("the checksum is wrong")
+        def counted() -> Iterator[bytes]:
+            for chunk in chunks:
+                self.bytes_up += len(chunk)
+                yield chunk
+
+        return self._transfers(session).receive_all(counted())
+
+    def received(self, session: bytes, transfer: int, timeout: float) -> int:
+        """How many bytes of an upload the service has."""
+        return self._transfers(session).received(transfer)
+
+    def download(self, session: bytes, transfer: int, offset: int) -> Iterator[bytes]:
+        """The chunks of a download from a byte on."""
+        for raw in self._transfers(session).send(transfer, offset):
+            self.bytes_down += len(raw)
+            yield raw
+
+    def _transfers(self, session: bytes) -> Transfers:
+        return self._service.session_of(session, self._owner).client.transfers
+
+    def reset_bulk(self) -> None:
+        """Nothing to give up."""
+
+    def finish(self, timeout: float) -> None:
+        """End the stream in good order."""
+        self._outgoing.put(None)
+        self._ended.wait(timeout)
 
     def close(self) -> None:
         """End the stream."""

@@ -29,7 +29,7 @@ from remx_server.owners import ANYBODY, Owner
 from remx_server.service import Service
 
 CPU = pb.Context(device_type=1)
-LIMITS = Limits(transfer_seconds=0.3, random_threads=3, specs=50, batch_words=100_000)
+LIMITS = Limits(lease_seconds=0.0, transfer_seconds=0.3, random_threads=3, specs=50, batch_words=100_000)
 """Bounds of a session that tests can reach soon."""
 UNIT = [codec.float_to_word(0.0), codec.float_to_word(1.0)]
 """The per-call words of a uniform draw from [0, 1)."""
@@ -75,6 +75,8 @@ class Wire:
         self.code: list[int] = []
         self.commands: list[pb.Command] = []
         self.heard: list[pb.Down] = []
+        self.last_number = 0
+        self.fetched: list[int] = []
         self._up: SimpleQueue[pb.Up | None] = SimpleQueue()
         self.send(first or hello())
         # Kept, since a connection that nobody holds is closed.
@@ -96,6 +98,7 @@ class Wire:
         """The next message of a kind; others before it are kept in ``heard``. Closed where there is none."""
         for message in self.down:
             found = message.WhichOneof("kind")
+            self.last_number = max(self.last_number, message.number)
             if found == kind:
                 return message
             if found == "closed":
@@ -106,8 +109,14 @@ class Wire:
     def flush(self, sequence: int | None = None) -> None:
         """Send what has gathered as a batch."""
         self.sequence = self.sequence + 1 if sequence is None else sequence
-        batch = pb.Batch(sequence=self.sequence, code=self.code, commands=self.commands)
-        self.code, self.commands = [], []
+        batch = pb.Batch(
+            sequence=self.sequence,
+            code=self.code,
+            commands=self.commands,
+            heard=self.last_number,
+            fetched=self.fetched,
+        )
+        self.code, self.commands, self.fetched = [], [], []
         self.send(pb.Up(batch=batch))
 
     def settle(self) -> pb.Acknowledgement:

@@ -8,41 +8,51 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Up(_message.Message):
-    __slots__ = ("hello", "batch", "ping", "goodbye")
+    __slots__ = ("hello", "batch", "ping", "goodbye", "detach")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     BATCH_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
+    DETACH_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     batch: Batch
     ping: Ping
     goodbye: Goodbye
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ...) -> None: ...
+    detach: Detach
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., detach: _Optional[_Union[Detach, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("contract_version", "catalogue_digest", "client", "session")
+    __slots__ = ("contract_version", "catalogue_digest", "client", "session", "heard", "take_over")
     CONTRACT_VERSION_FIELD_NUMBER: _ClassVar[int]
     CATALOGUE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     CLIENT_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
+    HEARD_FIELD_NUMBER: _ClassVar[int]
+    TAKE_OVER_FIELD_NUMBER: _ClassVar[int]
     contract_version: int
     catalogue_digest: bytes
     client: str
     session: bytes
-    def __init__(self, contract_version: _Optional[int] = ..., catalogue_digest: _Optional[bytes] = ..., client: _Optional[str] = ..., session: _Optional[bytes] = ...) -> None: ...
+    heard: int
+    take_over: bool
+    def __init__(self, contract_version: _Optional[int] = ..., catalogue_digest: _Optional[bytes] = ..., client: _Optional[str] = ..., session: _Optional[bytes] = ..., heard: _Optional[int] = ..., take_over: bool = ...) -> None: ...
 
 class Batch(_message.Message):
-    __slots__ = ("sequence", "code", "commands")
+    __slots__ = ("sequence", "code", "commands", "heard", "fetched")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     COMMANDS_FIELD_NUMBER: _ClassVar[int]
+    HEARD_FIELD_NUMBER: _ClassVar[int]
+    FETCHED_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     code: _containers.RepeatedScalarFieldContainer[int]
     commands: _containers.RepeatedCompositeFieldContainer[Command]
-    def __init__(self, sequence: _Optional[int] = ..., code: _Optional[_Iterable[int]] = ..., commands: _Optional[_Iterable[_Union[Command, _Mapping]]] = ...) -> None: ...
+    heard: int
+    fetched: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, sequence: _Optional[int] = ..., code: _Optional[_Iterable[int]] = ..., commands: _Optional[_Iterable[_Union[Command, _Mapping]]] = ..., heard: _Optional[int] = ..., fetched: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Command(_message.Message):
-    __slots__ = ("define", "put", "upload", "read", "publish", "barrier", "mark", "backward", "seed", "forget", "record", "take", "resume", "history", "summarize", "fill", "describe")
+    __slots__ = ("define", "put", "upload", "read", "publish", "barrier", "mark", "backward", "seed", "forget", "record", "take", "resume", "history", "summarize", "fill", "describe", "name", "fetch", "names")
     DEFINE_FIELD_NUMBER: _ClassVar[int]
     PUT_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +70,9 @@ class Command(_message.Message):
     SUMMARIZE_FIELD_NUMBER: _ClassVar[int]
     FILL_FIELD_NUMBER: _ClassVar[int]
     DESCRIBE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FETCH_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
     define: Define
     put: Put
     upload: UploadTo
@@ -77,7 +90,10 @@ class Command(_message.Message):
     summarize: Summarize
     fill: Fill
     describe: Describe
-    def __init__(self, define: _Optional[_Union[Define, _Mapping]] = ..., put: _Optional[_Union[Put, _Mapping]] = ..., upload: _Optional[_Union[UploadTo, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., publish: _Optional[_Union[Publish, _Mapping]] = ..., barrier: _Optional[_Union[Barrier, _Mapping]] = ..., mark: _Optional[_Union[Mark, _Mapping]] = ..., backward: _Optional[_Union[Backward, _Mapping]] = ..., seed: _Optional[_Union[Seed, _Mapping]] = ..., forget: _Optional[_Union[Forget, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., take: _Optional[_Union[Take, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., history: _Optional[_Union[History, _Mapping]] = ..., summarize: _Optional[_Union[Summarize, _Mapping]] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ..., describe: _Optional[_Union[Describe, _Mapping]] = ...) -> None: ...
+    name: Name
+    fetch: Fetch
+    names: Names
+    def __init__(self, define: _Optional[_Union[Define, _Mapping]] = ..., put: _Optional[_Union[Put, _Mapping]] = ..., upload: _Optional[_Union[UploadTo, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., publish: _Optional[_Union[Publish, _Mapping]] = ..., barrier: _Optional[_Union[Barrier, _Mapping]] = ..., mark: _Optional[_Union[Mark, _Mapping]] = ..., backward: _Optional[_Union[Backward, _Mapping]] = ..., seed: _Optional[_Union[Seed, _Mapping]] = ..., forget: _Optional[_Union[Forget, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., take: _Optional[_Union[Take, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., history: _Optional[_Union[History, _Mapping]] = ..., summarize: _Optional[_Union[Summarize, _Mapping]] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ..., describe: _Optional[_Union[Describe, _Mapping]] = ..., name: _Optional[_Union[Name, _Mapping]] = ..., fetch: _Optional[_Union[Fetch, _Mapping]] = ..., names: _Optional[_Union[Names, _Mapping]] = ...) -> None: ...
 
 class Context(_message.Message):
     __slots__ = ("device_type", "device_id")
@@ -347,47 +363,91 @@ class Position(_message.Message):
     single: int
     def __init__(self, seed: _Optional[int] = ..., for_context: bool = ..., parallel: _Optional[_Iterable[int]] = ..., single: _Optional[int] = ...) -> None: ...
 
+class Name(_message.Message):
+    __slots__ = ("name", "handle")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    handle: int
+    def __init__(self, name: _Optional[str] = ..., handle: _Optional[int] = ...) -> None: ...
+
+class Fetch(_message.Message):
+    __slots__ = ("request", "name", "handle", "gradient")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    GRADIENT_FIELD_NUMBER: _ClassVar[int]
+    request: int
+    name: str
+    handle: int
+    gradient: int
+    def __init__(self, request: _Optional[int] = ..., name: _Optional[str] = ..., handle: _Optional[int] = ..., gradient: _Optional[int] = ...) -> None: ...
+
+class Names(_message.Message):
+    __slots__ = ("request",)
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    request: int
+    def __init__(self, request: _Optional[int] = ...) -> None: ...
+
 class Ping(_message.Message):
-    __slots__ = ("number",)
+    __slots__ = ("number", "heard")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
+    HEARD_FIELD_NUMBER: _ClassVar[int]
     number: int
-    def __init__(self, number: _Optional[int] = ...) -> None: ...
+    heard: int
+    def __init__(self, number: _Optional[int] = ..., heard: _Optional[int] = ...) -> None: ...
 
 class Goodbye(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class Detach(_message.Message):
+    __slots__ = ("keep_seconds",)
+    KEEP_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    keep_seconds: float
+    def __init__(self, keep_seconds: _Optional[float] = ...) -> None: ...
+
 class Down(_message.Message):
-    __slots__ = ("welcome", "acknowledgement", "reply", "pong", "closed", "call")
+    __slots__ = ("welcome", "acknowledgement", "reply", "pong", "closed", "call", "detached", "number")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGEMENT_FIELD_NUMBER: _ClassVar[int]
     REPLY_FIELD_NUMBER: _ClassVar[int]
     PONG_FIELD_NUMBER: _ClassVar[int]
     CLOSED_FIELD_NUMBER: _ClassVar[int]
     CALL_FIELD_NUMBER: _ClassVar[int]
+    DETACHED_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     acknowledgement: Acknowledgement
     reply: Reply
     pong: Pong
     closed: Failure
     call: Call
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., closed: _Optional[_Union[Failure, _Mapping]] = ..., call: _Optional[_Union[Call, _Mapping]] = ...) -> None: ...
+    detached: Detached
+    number: int
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., closed: _Optional[_Union[Failure, _Mapping]] = ..., call: _Optional[_Union[Call, _Mapping]] = ..., detached: _Optional[_Union[Detached, _Mapping]] = ..., number: _Optional[int] = ...) -> None: ...
+
+class Detached(_message.Message):
+    __slots__ = ("keep_seconds",)
+    KEEP_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    keep_seconds: float
+    def __init__(self, keep_seconds: _Optional[float] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("session", "lease_seconds", "applied", "inline_limit", "devices", "server")
+    __slots__ = ("session", "lease_seconds", "received", "inline_limit", "devices", "server")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     LEASE_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    APPLIED_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
     INLINE_LIMIT_FIELD_NUMBER: _ClassVar[int]
     DEVICES_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
     session: bytes
     lease_seconds: float
-    applied: int
+    received: int
     inline_limit: int
     devices: _containers.RepeatedCompositeFieldContainer[Device]
     server: str
-    def __init__(self, session: _Optional[bytes] = ..., lease_seconds: _Optional[float] = ..., applied: _Optional[int] = ..., inline_limit: _Optional[int] = ..., devices: _Optional[_Iterable[_Union[Device, _Mapping]]] = ..., server: _Optional[str] = ...) -> None: ...
+    def __init__(self, session: _Optional[bytes] = ..., lease_seconds: _Optional[float] = ..., received: _Optional[int] = ..., inline_limit: _Optional[int] = ..., devices: _Optional[_Iterable[_Union[Device, _Mapping]]] = ..., server: _Optional[str] = ...) -> None: ...
 
 class Device(_message.Message):
     __slots__ = ("context", "name", "memory", "memory_free")
@@ -424,7 +484,7 @@ class Call(_message.Message):
     def __init__(self, request: _Optional[int] = ..., call: _Optional[int] = ..., function: _Optional[int] = ..., last: bool = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("request", "tensor", "done", "failure", "graph", "summary", "tracked", "fillings")
+    __slots__ = ("request", "tensor", "done", "failure", "graph", "summary", "tracked", "fillings", "named", "names")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     TENSOR_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
@@ -433,6 +493,8 @@ class Reply(_message.Message):
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     TRACKED_FIELD_NUMBER: _ClassVar[int]
     FILLINGS_FIELD_NUMBER: _ClassVar[int]
+    NAMED_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
     request: int
     tensor: Tensor
     done: bool
@@ -441,7 +503,25 @@ class Reply(_message.Message):
     summary: TapeSummary
     tracked: bool
     fillings: Fillings
-    def __init__(self, request: _Optional[int] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., done: bool = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., graph: _Optional[_Union[Graph, _Mapping]] = ..., summary: _Optional[_Union[TapeSummary, _Mapping]] = ..., tracked: bool = ..., fillings: _Optional[_Union[Fillings, _Mapping]] = ...) -> None: ...
+    named: NamedTensor
+    names: NameList
+    def __init__(self, request: _Optional[int] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., done: bool = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., graph: _Optional[_Union[Graph, _Mapping]] = ..., summary: _Optional[_Union[TapeSummary, _Mapping]] = ..., tracked: bool = ..., fillings: _Optional[_Union[Fillings, _Mapping]] = ..., named: _Optional[_Union[NamedTensor, _Mapping]] = ..., names: _Optional[_Union[NameList, _Mapping]] = ...) -> None: ...
+
+class NamedTensor(_message.Message):
+    __slots__ = ("tensor", "context", "gradient_request")
+    TENSOR_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    GRADIENT_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    tensor: Tensor
+    context: Context
+    gradient_request: int
+    def __init__(self, tensor: _Optional[_Union[Tensor, _Mapping]] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., gradient_request: _Optional[int] = ...) -> None: ...
+
+class NameList(_message.Message):
+    __slots__ = ("names",)
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Fillings(_message.Message):
     __slots__ = ("fillings",)
@@ -586,6 +666,12 @@ class Receipt(_message.Message):
     RECEIVED_FIELD_NUMBER: _ClassVar[int]
     received: int
     def __init__(self, received: _Optional[int] = ...) -> None: ...
+
+class ReceivedRequest(_message.Message):
+    __slots__ = ("transfer",)
+    TRANSFER_FIELD_NUMBER: _ClassVar[int]
+    transfer: int
+    def __init__(self, transfer: _Optional[int] = ...) -> None: ...
 
 class DownloadRequest(_message.Message):
     __slots__ = ("transfer", "offset")
