@@ -11,17 +11,23 @@ import subprocess
 import sys
 import tempfile
 import threading
+import warnings
 from pathlib import Path
 from typing import Final
 
-from remx_contract.errors import ArgumentError, MXNetError, ServerStartError
+from remx_contract.errors import ArgumentError, MXNetError, ServerStartError, ServerUnreachableError
 
-from . import _current
+from . import _current, _diagnosis, _tls
 from ._session import Session
-from ._transport import GrpcTransport
+from ._stats import levels_outside
+from ._tls import Ca, FileName
+from ._transport import GrpcTransport, is_local
 
 START_SECONDS: Final = 30.0
 """How long an embedded server may take to start."""
+
+_INHERITED: Final = ("REMX_FUNCTION_TIMEOUT",)
+"""The settings of a server that an embedded one takes from the environment."""
 
 _INSTALL: Final = (
     "install the server part (pip install 'remx[server]', or 'remx[cuda12]' for a GPU), "
@@ -29,7 +35,19 @@ _INSTALL: Final = (
 )
 
 
-def connect(address: str, token: str | None = None, timeout: float = 10.0) -> Session:
+class InsecureConnectionWarning(UserWarning):
+    """A token crosses the network in the clear."""
+
+
+def connect(
+    address: str,
+    token: str | None = None,
+    timeout: float = 10.0,
+    *,
+    ca: Ca = None,
+    certificate: FileName = None,
+    key: FileName = None,
+) -> Session:
     """Use a running server from now on.
 
     Arrays made before belong to the session they were made in, which is closed.
@@ -42,6 +60,13 @@ def connect(address: str, token: str | None = None, timeout: float = 10.0) -> Se
         What the server wants to see; ``REMX_TOKEN`` by default.
     timeout : float
         Seconds that the server has to answer.
+    ca : str or path or bool, optional
+        Encrypts the connection, to a server whose certificate was signed by one of those in this file, in
+        PEM. True takes the roots that the system trusts, False does not encrypt; ``REMX_CA`` by default,
+        which is a file or ``system``.
+    certificate, key : str or path, optional
+        The client's own certificate and its key, in PEM, for a server that wants one; ``REMX_CLIENT_CERT``
+        and ``REMX_CLIENT_KEY`` by default.
 
     Returns
     -------
@@ -51,11 +76,11 @@ def connect(address: str, token: str | None = None, timeout: float = 10.0) -> Se
     Raises
     ------
     ServerUnreachableError
-        If nobody answers in time.
+        If nobody answers in time, or its certificate does not pass.
     UnauthenticatedError, ContractMismatchError
         If the server does not want this client.
     """
-    session = _open(address, os.environ.get("REMX_TOKEN", "") if token is None else token, timeout)
+    session = _open(address, token, timeout, ca, certificate, key)
     _current.use(session)
     return session
 
@@ -65,11 +90,43 @@ def disconnect() -> None:
     _current.use(None)
 
 
-def _open(address: str, token: str, timeout: float) -> Session:
+def _open(
+    address: str,
+    token: str | None = None,
+    timeout: float = 10.0,
+    ca: Ca = None,
+    certificate: FileName = None,
+    key: FileName = None,
+) -> Session:
     _current.check_fork()
     if not address.startswith("unix:") and not address.rpartition(":")[2].isdigit():
         raise ArgumentError(argument="address", got=repr(address), expected="'host:port' or 'unix:/path'")
-    return Session(GrpcTransport(address, token), timeout)
+    tls = _tls.find(address, ca, certificate, key)
+    token = os.environ.get("REMX_TOKEN", "") if token is None else token
+    if token and tls is None and not is_local(address):
+        _warn_once(address)
+    try:
+        return Session(GrpcTransport(address, token, tls), timeout)
+    except ServerUnreachableError as failure:
+        if address.startswith("unix:"):
+            raise
+        raise _diagnosis.explain(address, tls, failure) from None
+
+
+_warned: Final[set[str]] = set()
+
+
+def _warn_once(address: str) -> None:
+    """Warn of a token that others in the network can read, once for each server."""
+    if address in _warned:
+        return
+    _warned.add(address)
+    warnings.warn(
+        f"the token and all data go to {address} in the clear: use TLS (mx.connect(ca=...), REMX_CA), or a "
+        "tunnel",
+        InsecureConnectionWarning,
+        levels_outside(),
+    )
 
 
 def open_default() -> Session:
@@ -77,7 +134,7 @@ def open_default() -> Session:
     _current.check_fork()
     address = os.environ.get("REMX_SERVER", "")
     if address:
-        return _open(address, os.environ.get("REMX_TOKEN", ""), 10.0)
+        return _open(address)
     embedded = EmbeddedServer()
     try:
         return Session(GrpcTransport(embedded.address, embedded.token), START_SECONDS, embedded.stop)
@@ -118,7 +175,12 @@ class EmbeddedServer:
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "REMX_TOKEN": self.token},
+            # Without what the environment says of other servers: their tokens, certificates and folders.
+            env={
+                **{name: value for name, value in os.environ.items() if not name.startswith("REMX_")},
+                **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+                "REMX_TOKEN": self.token,
+            },
             start_new_session=True,
         )
         os.register_at_fork(after_in_child=self._forget)
