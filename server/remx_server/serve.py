@@ -219,6 +219,9 @@ def _reload(what: str, reload: Callable[[], None]) -> None:
         log.info("reloaded", extra={"what": what})
     except ConfigError as error:
         log.error("reload failed", extra={"what": what, "error": str(error)})
+    except Exception:
+        # Whatever is in a file, sessions run.
+        log.exception("reload failed", extra={"what": what})
 
 
 def _hurry(reasons: Reasons, service: Service) -> None:
