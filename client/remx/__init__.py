@@ -28,7 +28,7 @@ from . import initializer as init
 from . import random as rnd
 from . import symbol as sym
 from . import visualization as viz
-from ._connect import connect, disconnect
+from ._connect import InsecureConnectionWarning, connect, disconnect
 from ._stats import PerformanceWarning, Statistics
 from ._version import __version__
 from .base import MXNetError
@@ -50,6 +50,7 @@ def stats() -> Statistics:
 
 __all__ = [
     "Context",
+    "InsecureConnectionWarning",
     "MXNetError",
     "NDArray",
     "PerformanceWarning",

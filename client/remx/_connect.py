@@ -11,17 +11,23 @@ import subprocess
 import sys
 import tempfile
 import threading
+import warnings
 from pathlib import Path
 from typing import Final
 
-from remx_contract.errors import ArgumentError, MXNetError, ServerStartError
+from remx_contract.errors import ArgumentError, MXNetError, ServerStartError, ServerUnreachableError
 
-from . import _current
+from . import _current, _diagnosis, _tls
 from ._session import Session
-from ._transport import GrpcTransport
+from ._stats import levels_outside
+from ._tls import Ca, FileName
+from ._transport import GrpcTransport, is_local
 
 START_SECONDS: Final = 30.0
 """How long an embedded server may take to start."""
+
+_INHERITED: Final = ("REMX_FUNCTION_TIMEOUT",)
+"""The settings of a server that an embedded one takes from the environment."""
 
 _INSTALL: Final = (
     "install the server part (pip install 'remx[server]', or 'remx[cuda12]' for a GPU), "
@@ -29,8 +35,19 @@ _INSTALL: Final = (
 )
 
 
+class InsecureConnectionWarning(UserWarning):
+    """A token crosses the network in the clear."""
+
+
 def connect(
-    address: str, token: str | None = None, timeout: float = 10.0, reconnect: float | None = None
+    address: str,
+    token: str | None = None,
+    timeout: float = 10.0,
+    *,
+    reconnect: float | None = None,
+    ca: Ca = None,
+    certificate: FileName = None,
+    key: FileName = None,
 ) -> Session:
     """Use a running server from now on.
 
@@ -48,6 +65,13 @@ def connect(
     reconnect : float, optional
         For how many seconds a connection that broke is tried again before waits raise; as long as the
         server keeps the session (its ``--lease``) by default, and no longer. 0 raises at once.
+    ca : str or path or bool, optional
+        Encrypts the connection, to a server whose certificate was signed by one of those in this file, in
+        PEM. True takes the roots that the system trusts, False does not encrypt; ``REMX_CA`` by default,
+        which is a file or ``system``.
+    certificate, key : str or path, optional
+        The client's own certificate and its key, in PEM, for a server that wants one; ``REMX_CLIENT_CERT``
+        and ``REMX_CLIENT_KEY`` by default.
 
     Returns
     -------
@@ -57,11 +81,11 @@ def connect(
     Raises
     ------
     ServerUnreachableError
-        If nobody answers in time.
+        If nobody answers in time, or its certificate does not pass.
     UnauthenticatedError, ContractMismatchError
         If the server does not want this client.
     """
-    session = _open(address, token, timeout, reconnect)
+    session = _open(address, token, timeout, reconnect, ca, certificate, key)
     _current.use(session)
     return session
 
@@ -71,7 +95,11 @@ def attach(
     address: str | None = None,
     token: str | None = None,
     timeout: float = 10.0,
+    *,
     reconnect: float | None = None,
+    ca: Ca = None,
+    certificate: FileName = None,
+    key: FileName = None,
 ) -> Session:
     """Take a session over; see :func:`remx.session.attach`."""
     secret, _, home = session.partition("@")
@@ -86,7 +114,7 @@ def attach(
     where = address or home or os.environ.get("REMX_SERVER", "")
     if not where:
         raise ArgumentError(argument="address", got="none", expected="that of the server with the session")
-    taken = _open(where, token, timeout, reconnect, name)
+    taken = _open(where, token, timeout, reconnect, ca, certificate, key, name)
     _current.use(taken)
     return taken
 
@@ -101,6 +129,9 @@ def _open(
     token: str | None = None,
     timeout: float = 10.0,
     reconnect: float | None = None,
+    ca: Ca = None,
+    certificate: FileName = None,
+    key: FileName = None,
     take_over: bytes = b"",
 ) -> Session:
     """A session on a running server."""
@@ -109,8 +140,32 @@ def _open(
         token = os.environ.get("REMX_TOKEN", "")
     if not address.startswith("unix:") and not address.rpartition(":")[2].isdigit():
         raise ArgumentError(argument="address", got=repr(address), expected="'host:port' or 'unix:/path'")
-    transport = GrpcTransport(address, token)
-    return Session(transport, timeout, patience=reconnect, take_over=take_over)
+    tls = _tls.find(address, ca, certificate, key)
+    if token and tls is None and not is_local(address):
+        _warn_once(address)
+    transport = GrpcTransport(address, token, tls)
+    try:
+        return Session(transport, timeout, patience=reconnect, take_over=take_over)
+    except ServerUnreachableError as failure:
+        if address.startswith("unix:"):
+            raise
+        raise _diagnosis.explain(address, tls, failure) from None
+
+
+_warned: Final[set[str]] = set()
+
+
+def _warn_once(address: str) -> None:
+    """Warn of a token that others in the network can read, once for each server."""
+    if address in _warned:
+        return
+    _warned.add(address)
+    warnings.warn(
+        f"the token and all data go to {address} in the clear: use TLS (mx.connect(ca=...), REMX_CA), or a "
+        "tunnel",
+        InsecureConnectionWarning,
+        levels_outside(),
+    )
 
 
 def open_default() -> Session:
@@ -161,7 +216,12 @@ class EmbeddedServer:
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "REMX_TOKEN": self.token},
+            # Without what the environment says of other servers: their tokens, certificates and folders.
+            env={
+                **{name: value for name, value in os.environ.items() if not name.startswith("REMX_")},
+                **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+                "REMX_TOKEN": self.token,
+            },
             start_new_session=True,
         )
         os.register_at_fork(after_in_child=self._forget)

@@ -101,11 +101,11 @@ class ReadWatch:
             f"read them "
             "together), see mx.stats()",
             PerformanceWarning,
-            stacklevel=_levels_outside(),
+            stacklevel=levels_outside(),
         )
 
 
-def _levels_outside() -> int:
+def levels_outside() -> int:
     """How many frames above :meth:`ReadWatch.note` the caller is that is not of remx itself."""
     package = str(Path(__file__).resolve().parent)
     frame: FrameType | None = sys._getframe(1)

@@ -20,6 +20,8 @@ from remx_contract.v1 import stream_pb2
 if TYPE_CHECKING:
     import grpc
 
+    from ._tls import Tls
+
 _MAX_MESSAGE: Final = 64 << 20
 _PREFIX: Final = "/remx.v1.Remx/"
 
@@ -79,7 +81,7 @@ class Transport(Protocol):
         """End the stream and free the connection; byte streams that run end with an error."""
 
 
-def _is_local(target: str) -> bool:
+def is_local(target: str) -> bool:
     """Whether a server is on this machine; a tunnel that begins here has checks of its own."""
     host = target.rpartition(":")[0].strip("[]")
     if target.startswith("unix:") or host == "localhost":
@@ -99,17 +101,20 @@ class GrpcTransport:
         ``host:port`` or ``unix:/path``.
     token : str
         What the server wants to see; empty for none.
+    tls : Tls, optional
+        How the connection is encrypted.
     """
 
-    def __init__(self, target: str, token: str = "") -> None:
+    def __init__(self, target: str, token: str = "", tls: Tls | None = None) -> None:
         import grpc
 
         self.target = target
         # What does not leave this machine needs no checksum, which would take a quarter of the time.
-        self.checked = not _is_local(target)
+        self.checked = not is_local(target)
         self.bytes_up = 0
         self.bytes_down = 0
         self._grpc = grpc
+        self._tls = tls
         self.metadata: tuple[tuple[str, str | bytes], ...] = (("remx-token", token),) if token else ()
         self._stream: _GrpcStream | None = None
         self._bulk: grpc.Channel | None = None
@@ -117,16 +122,16 @@ class GrpcTransport:
         self._closed = False
 
     def _connect(self) -> grpc.Channel:
-        return self._grpc.insecure_channel(
-            self.target,
-            options=[
-                ("grpc.max_receive_message_length", _MAX_MESSAGE),
-                ("grpc.max_send_message_length", _MAX_MESSAGE),
-                ("grpc.enable_retries", 0),
-                # Two sessions of one process must not share a connection that one of them closes.
-                ("grpc.use_local_subchannel_pool", 1),
-            ],
-        )
+        options = [
+            ("grpc.max_receive_message_length", _MAX_MESSAGE),
+            ("grpc.max_send_message_length", _MAX_MESSAGE),
+            ("grpc.enable_retries", 0),
+            # Two sessions of one process must not share a connection that one of them closes.
+            ("grpc.use_local_subchannel_pool", 1),
+        ]
+        if self._tls is None:
+            return self._grpc.insecure_channel(self.target, options=options)
+        return self._grpc.secure_channel(self.target, self._tls.credentials(), options=options)
 
     def _bulk_channel(self) -> grpc.Channel:
         """The byte streams' own connection: on a slow link, the command stream does not queue behind them."""

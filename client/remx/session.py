@@ -28,6 +28,7 @@ from remx_contract.v1 import stream_pb2
 from . import _connect, _current
 from ._marks import TRACKED
 from ._session import Session, next_handle
+from ._tls import Ca, FileName
 from .context import Context
 from .ndarray import NDArray
 
@@ -73,7 +74,11 @@ def attach(
     address: str | None = None,
     token: str | None = None,
     timeout: float = 10.0,
+    *,
     reconnect: float | None = None,
+    ca: Ca = None,
+    certificate: FileName = None,
+    key: FileName = None,
 ) -> Session:
     """Take over a session that was detached, or that another program is still connected to, which it ends.
 
@@ -86,7 +91,7 @@ def attach(
         What :func:`detach` returned; by default the session that this program has detached or lost last.
     address : str, optional
         Where the server is, if not where it was for the program before.
-    token, timeout, reconnect
+    token, timeout, reconnect, ca, certificate, key
         As for :func:`remx.connect`.
 
     Raises
@@ -96,7 +101,16 @@ def attach(
     ServerUnreachableError
         If nobody answers in time.
     """
-    return _connect.attach(session or _current.last_token(), address, token, timeout, reconnect)
+    return _connect.attach(
+        session or _current.last_token(),
+        address,
+        token,
+        timeout,
+        reconnect=reconnect,
+        ca=ca,
+        certificate=certificate,
+        key=key,
+    )
 
 
 def put(name: str, array: Any) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from . import blas, config, log
+from . import blas, command_line, log
 
 
 def main() -> int:
-    """Read flags and environment, then serve."""
-    settings = config.parse()
+    """Make a token, or read flags, environment and file, and serve."""
+    if sys.argv[1:2] == [command_line.NEW_TOKEN]:
+        return command_line.new_token(sys.argv[2:])
+    settings = command_line.parse()
     blas.set_up_environment()
     log.set_up(settings.log_level)
     try:

@@ -11,6 +11,7 @@ import numpy as np
 from remx_contract.errors import DeviceError, OutOfMemoryError
 
 from . import memory
+from .owners import ANYBODY, Owner
 
 CPU = 1
 GPU = 2
@@ -46,6 +47,11 @@ class Backend:
     ndarray: type = np.ndarray
     device_type = CPU
     device_id = 0
+
+    @property
+    def name(self) -> str:
+        """What owners' lists of devices call it."""
+        return f"gpu({self.device_id})" if self.device_type == GPU else "cpu"
 
     def from_host(self, array: np.ndarray[Any, Any]) -> Array:
         """The array on this device; may be the very array given."""
@@ -132,6 +138,40 @@ class CupyBackend(Backend):
         )
 
 
+class RefusedBackend(Backend):
+    """A device that is there and that the owner may not use: whatever would make an array there fails.
+
+    Parameters
+    ----------
+    of : Backend
+    error : DeviceError
+        What it fails with.
+    """
+
+    def __init__(self, of: Backend, error: DeviceError) -> None:
+        self.device_type = of.device_type
+        self.device_id = of.device_id
+        self._error = error
+
+    @property
+    def xp(self) -> ModuleType:  # type: ignore[override]
+        """Raises DeviceError, as all that follows does."""
+        # A fresh one, since raising the same object again would pile up tracebacks.
+        raise DeviceError(argument=self._error.argument, got=self._error.got, expected=self._error.expected)
+
+    def from_host(self, array: np.ndarray[Any, Any]) -> Array:
+        """Raises DeviceError."""
+        return self.xp
+
+    def copy_from(self, array: Array, other: Backend) -> Array:
+        """Raises DeviceError."""
+        return self.xp
+
+    def activate(self) -> None:
+        """Raises DeviceError."""
+        self.xp  # noqa: B018
+
+
 def find_gpus() -> list[CupyBackend]:
     """The GPUs that CuPy can use; none where CuPy is not installed or finds no driver."""
     try:
@@ -164,17 +204,30 @@ class Devices:
         if choice == "gpu" and not self.gpus:
             raise DeviceError("--device gpu: CuPy finds no GPU (install remx[cuda12] and an NVIDIA driver)")
 
-    def find(self, device_type: int, device_id: int) -> Backend:
+    def find(self, device_type: int, device_id: int, owner: Owner = ANYBODY) -> Backend:
         """The backend of an MXNet context; all CPU contexts share one. DeviceError for a GPU that is not
-        there."""
+        there; one that the owner may not use is a :class:`RefusedBackend`."""
+        found: Backend | None = None
         if device_type in (CPU, CPU_PINNED, CPU_SHARED, 0):
-            return self.cpu
-        if device_type == GPU and device_id < len(self.gpus):
-            return self.gpus[device_id]
-        names = ", ".join(["cpu", *(f"gpu({gpu.device_id})" for gpu in self.gpus)])
+            found = self.cpu
+        elif device_type == GPU and device_id < len(self.gpus):
+            found = self.gpus[device_id]
+        if found is not None and owner.may_use(found.name):
+            return found
+        names = ", ".join(backend.name for backend in self.of(owner)) or "none"
+        whose = "this server" if owner.devices is None else f"this server that {owner.name} may use"
         got = f"gpu({device_id})" if device_type == GPU else f"device type {device_type}"
-        raise DeviceError(argument="ctx", got=got, expected=f"a device of this server: {names}")
+        error = DeviceError(
+            argument="ctx", got=found.name if found else got, expected=f"a device of {whose}: {names}"
+        )
+        if found is None:
+            raise error
+        return RefusedBackend(found, error)
 
-    def infos(self) -> list[DeviceInfo]:
-        """All devices, the host first."""
-        return [self.cpu.info(), *(gpu.info() for gpu in self.gpus)]
+    def of(self, owner: Owner) -> list[Backend]:
+        """The devices that an owner may use, the host first."""
+        return [backend for backend in (self.cpu, *self.gpus) if owner.may_use(backend.name)]
+
+    def infos(self, owner: Owner = ANYBODY) -> list[DeviceInfo]:
+        """What the handshake tells an owner of their devices, the host first."""
+        return [backend.info() for backend in self.of(owner)]

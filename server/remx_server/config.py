@@ -1,106 +1,190 @@
-"""Config: what a server is told by flags and the environment, frozen once it runs."""
+"""Config: how a server runs, frozen once it does.
+
+Adding a setting is adding a field made with :func:`~remx_server.settings.setting`: its flag, its variable,
+its key in the file and its line in ``--help`` follow.
+"""
 
 from __future__ import annotations
 
-import argparse
 import ipaddress
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-DEVICES: Final = ("auto", "cpu", "gpu")
-LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+from .settings import Address, Choice, Count, File, Seconds, Size, Switch, Token, setting
+
+SERVING: Final = "serving"
+ACCESS: Final = "access"
+LIMITS: Final = "limits"
+GROUPS: Final = {
+    SERVING: "",
+    ACCESS: "Who may connect. docs/security.md says what protects whom from what.",
+    LIMITS: "Bounds of each session, unless they say otherwise. What an owner may use together is in the "
+    "token file.",
+}
+"""The headings of ``--help``, in order, and what is said below them."""
 
 
 @dataclass(frozen=True)
 class Limits:
     """The bounds of one session.
 
+    Those that are settings say what they are; the others are for tests.
+
     Attributes
     ----------
-    inline_bytes : int
-        Arrays up to this size ride the command stream.
     batch_words : int
         Code words of one batch.
-    queued_bytes : int
-        How much of the command stream may wait to be run before the stream stops reading.
-    unread_bytes : int
-        How much may wait for the client to read it before its commands stop running.
     specs : int
         Interned specs at a time.
     names : int
         Named tensors.
-    random_threads : int
-        Client threads with a random state, which takes some megabytes.
-    upload_bytes : int
-        Size of one upload.
     early_bytes, early_uploads : int
         How much of uploads that no command has asked for yet is kept, and of how many.
-    download_bytes, downloads : int
-        How much may wait to be fetched, and how many.
-    history_nodes : int
-        Nodes of the largest history that is told.
-    transfer_seconds : float
-        How long a command waits for the next piece of its upload, and a download to be fetched.
-    call_seconds : float
-        How long a backward pass waits for a Function of the client.
-    hello_seconds : float
-        How long a new stream may be silent.
-    lease_seconds : float
-        How long a session outlives a broken connection.
-    detached_seconds : float
-        How long at most it waits for another client after its own has detached it.
-    sessions : int
-        How many at a time.
     """
 
-    inline_bytes: int = 64 * 1024
+    sessions: int = setting(256, Count(1), "sessions", LIMITS, "sessions of all owners at a time")
+    inline_bytes: int = setting(
+        64 << 10, Size(1, 16 << 20), "inline-size", LIMITS, "arrays up to this size ride the command stream"
+    )
+    queued_bytes: int = setting(
+        128 << 20,
+        Size(1 << 16),
+        "queue-size",
+        LIMITS,
+        "commands that may wait to be run before the server stops reading more of them",
+    )
+    unread_bytes: int = setting(
+        64 << 20,
+        Size(1 << 16),
+        "unread-size",
+        LIMITS,
+        "answers that may wait for the client to read them before its commands stop running",
+    )
+    upload_bytes: int = setting(16 << 30, Size(), "upload-size", LIMITS, "the largest array that is uploaded")
+    download_bytes: int = setting(
+        16 << 30, Size(), "download-size", LIMITS, "arrays that may wait to be fetched, all together"
+    )
+    downloads: int = setting(256, Count(1), "downloads", LIMITS, "arrays that may wait to be fetched")
+    random_threads: int = setting(
+        1024, Count(1), "random-threads", LIMITS, "client threads with a random state of some megabytes"
+    )
+    history_nodes: int = setting(
+        500_000, Count(), "history-nodes", LIMITS, "recorded ops of the largest graph that get_symbol tells"
+    )
+    transfer_seconds: float = setting(
+        30.0, Seconds(), "transfer-timeout", LIMITS, "how long an upload or a download may stand still"
+    )
+    call_seconds: float = setting(
+        600.0,
+        Seconds(),
+        "function-timeout",
+        LIMITS,
+        "how long a backward pass waits for a client's autograd.Function",
+    )
+    hello_seconds: float = setting(
+        10.0, Seconds(), "hello-timeout", LIMITS, "how long a new connection may be silent"
+    )
     batch_words: int = 1 << 20
-    queued_bytes: int = 128 << 20
-    unread_bytes: int = 64 << 20
     specs: int = 200_000
+    lease_seconds: float = setting(
+        300.0,
+        Seconds(),
+        "lease",
+        LIMITS,
+        "how long a session waits for a client whose connection broke; 0 ends it with its connection",
+    )
+    detached_seconds: float = setting(
+        86_400.0,
+        Seconds(),
+        "detached-lease",
+        LIMITS,
+        "how long at most it waits for another client after its own has detached it (mx.session.detach)",
+    )
     names: int = 100_000
-    random_threads: int = 1024
-    upload_bytes: int = 16 << 30
     early_bytes: int = 64 << 20
     early_uploads: int = 1024
-    download_bytes: int = 16 << 30
-    downloads: int = 256
-    history_nodes: int = 500_000
-    transfer_seconds: float = 30.0
-    call_seconds: float = 600.0
-    hello_seconds: float = 10.0
-    lease_seconds: float = 300.0
-    detached_seconds: float = 86_400.0
-    sessions: int = 256
 
 
 @dataclass(frozen=True)
 class Config:
-    """How a server runs.
+    """How a server runs; its fields say what they are."""
 
-    Attributes
-    ----------
-    listen : str
-        ``host:port`` (port 0 for any free one) or ``unix:/path``.
-    device : str
-        ``auto``, ``cpu`` or ``gpu``.
-    token : str
-        What clients must present; empty for none. Never logged.
-    die_with_stdin : bool
-        Stop when standard input ends: the embedded server's tie to its parent.
-    grace_seconds : float
-        How long a stop waits for running sessions.
-    """
-
-    listen: str = "127.0.0.1:50051"
-    device: str = "auto"
-    token: str = field(default="", repr=False)
-    die_with_stdin: bool = False
-    grace_seconds: float = 10.0
-    log_level: str = "INFO"
+    listen: str = setting(
+        "127.0.0.1:50051",
+        Address(),
+        "listen",
+        SERVING,
+        "where to serve: host:port (port 0: any free one) or unix:/path",
+    )
+    device: str = setting(
+        "auto",
+        Choice("auto", "cpu", "gpu"),
+        "device",
+        SERVING,
+        "auto uses the GPUs that there are, gpu insists on one, cpu uses none",
+    )
+    grace_seconds: float = setting(
+        10.0, Seconds(), "grace", SERVING, "how long SIGTERM lets sessions go on before it ends them"
+    )
+    log_level: str = setting(
+        "INFO",
+        Choice("DEBUG", "INFO", "WARNING", "ERROR"),
+        "log-level",
+        SERVING,
+        "the least that is logged, as JSON lines on standard error",
+    )
+    die_with_stdin: bool = setting(
+        False,
+        Switch(),
+        "die-with-stdin",
+        SERVING,
+        "stop when standard input ends, and remove a unix socket together with its folder",
+    )
+    token_file: Path | None = setting(
+        None,
+        File(),
+        "token-file",
+        ACCESS,
+        "TOML with the tokens that clients present, their owners' quotas and devices; 'remx-server new-token "
+        "NAME' makes one; read again on SIGHUP",
+    )
+    token: str = setting(
+        "",
+        Token(),
+        "token",
+        ACCESS,
+        "one token for all clients, whose owner is called 'default' and is an admin, instead of a file",
+        secret=True,
+    )
+    tls_cert: Path | None = setting(
+        None,
+        File(),
+        "tls-cert",
+        ACCESS,
+        "the server's certificate with those between it and its root, in PEM; read again on SIGHUP",
+    )
+    tls_key: Path | None = setting(
+        None,
+        File(),
+        "tls-key",
+        ACCESS,
+        "the certificate's key, in PEM without a passphrase; read again on SIGHUP",
+    )
+    client_ca: Path | None = setting(
+        None,
+        File(),
+        "client-ca",
+        ACCESS,
+        "in PEM, who signs clients' certificates: without one, nobody connects; read again on SIGHUP",
+    )
+    insecure: bool = setting(
+        False,
+        Switch(),
+        "insecure",
+        ACCESS,
+        "serve other machines without tokens: whoever reaches the address can use and end everything",
+    )
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -115,120 +199,12 @@ class Config:
             # Any other name may stand for any address.
             return host == "localhost"
 
+    @property
+    def wants_token(self) -> bool:
+        """Whether clients have to present a token."""
+        return bool(self.token) or self.token_file is not None
 
-def parse(arguments: Sequence[str] | None = None) -> Config:
-    """The Config that flags and the environment describe; exits with a message where they make no sense."""
-    parser = argparse.ArgumentParser(
-        prog="remx-server",
-        description="Serve tensors, autograd and random state to remx clients.",
-        epilog="A server that listens beyond loopback needs a token: --token-file or REMX_TOKEN.",
-    )
-    environment = os.environ.get
-    parser.add_argument(
-        "--listen",
-        metavar="ADDRESS",
-        default=environment("REMX_LISTEN", Config.listen),
-        help="host:port (port 0: any free one) or unix:/path; default %(default)s (REMX_LISTEN)",
-    )
-    parser.add_argument(
-        "--device",
-        choices=DEVICES,
-        default=environment("REMX_DEVICE", Config.device),
-        help="auto uses GPUs where there are any, gpu insists on one; default %(default)s (REMX_DEVICE)",
-    )
-    parser.add_argument(
-        "--token-file",
-        metavar="FILE",
-        type=Path,
-        help="the file with the token that clients present (REMX_TOKEN_FILE; REMX_TOKEN is the token itself)",
-    )
-    parser.add_argument(
-        "--grace",
-        metavar="SECONDS",
-        type=_seconds,
-        default=environment("REMX_GRACE", str(Config.grace_seconds)),
-        help="how long SIGTERM waits for sessions to finish; default %(default)s (REMX_GRACE)",
-    )
-    parser.add_argument(
-        "--function-timeout",
-        metavar="SECONDS",
-        type=_seconds,
-        default=environment("REMX_FUNCTION_TIMEOUT", str(Limits.call_seconds)),
-        help="how long a backward pass waits for a client's autograd.Function; default %(default)s "
-        "(REMX_FUNCTION_TIMEOUT)",
-    )
-    parser.add_argument(
-        "--lease",
-        metavar="SECONDS",
-        type=_seconds,
-        default=environment("REMX_LEASE", str(Limits.lease_seconds)),
-        help="how long a session waits for a client whose connection broke; default %(default)s (REMX_LEASE)",
-    )
-    parser.add_argument(
-        "--log-level",
-        choices=LOG_LEVELS,
-        default=environment("REMX_LOG_LEVEL", Config.log_level),
-        help="default %(default)s (REMX_LOG_LEVEL)",
-    )
-    parser.add_argument(
-        "--die-with-stdin",
-        action="store_true",
-        help="stop when standard input ends, and remove a unix socket together with its folder",
-    )
-    flags = parser.parse_args(arguments)
-    # Defaults from the environment are not checked by argparse.
-    if flags.device not in DEVICES:
-        parser.error(f"REMX_DEVICE is {flags.device!r}, not one of {', '.join(DEVICES)}")
-    if flags.log_level not in LOG_LEVELS:
-        parser.error(f"REMX_LOG_LEVEL is {flags.log_level!r}, not one of {', '.join(LOG_LEVELS)}")
-    if not _is_address(flags.listen):
-        parser.error(f"--listen {flags.listen!r} is neither host:port nor unix:/path")
-    config = Config(
-        listen=flags.listen,
-        device=flags.device,
-        token=_token(parser, flags.token_file),
-        die_with_stdin=flags.die_with_stdin,
-        grace_seconds=flags.grace,
-        log_level=flags.log_level,
-        limits=Limits(call_seconds=flags.function_timeout, lease_seconds=flags.lease),
-    )
-    if not config.loopback and not config.token:
-        parser.error(
-            f"--listen {config.listen} can be reached from other machines, so it needs a token: "
-            "--token-file FILE or REMX_TOKEN"
-        )
-    return config
-
-
-def _token(parser: argparse.ArgumentParser, file: Path | None) -> str:
-    """The token: of the flag's file, else REMX_TOKEN, else of REMX_TOKEN_FILE; empty where none is set."""
-    token = os.environ.get("REMX_TOKEN", "").strip()
-    source = "REMX_TOKEN"
-    path = file or os.environ.get("REMX_TOKEN_FILE")
-    if path and (file is not None or not token):
-        source = str(path)
-        try:
-            token = Path(path).read_text().strip()
-        except (OSError, ValueError) as error:
-            parser.error(f"token file: {error}")
-        if not token:
-            parser.error(f"token file: {path} is empty")
-    if not (token.isascii() and (token.isprintable() or not token)):
-        parser.error(f"{source}: a token is one line of printable ASCII characters")
-    return token
-
-
-def _seconds(text: str) -> float:
-    """A number of seconds that is finite and not negative."""
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise ValueError(text)
-    return value
-
-
-def _is_address(listen: str) -> bool:
-    """Whether it is ``unix:/path`` or ``host:port``."""
-    if listen.startswith("unix:"):
-        return len(listen) > len("unix:")
-    host, _, port = listen.rpartition(":")
-    return bool(host) and port.isascii() and port.isdigit() and int(port) < 65536
+    @property
+    def tls(self) -> bool:
+        """Whether connections are encrypted."""
+        return self.tls_cert is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from typing import Final
@@ -34,6 +35,8 @@ class JsonFormatter(logging.Formatter):
 
 def set_up(level: str) -> None:
     """Send the log to standard error from ``level`` on, and with it what gRPC and Python warn of."""
+    # gRPC's core has a log of its own, where all who fail to connect with TLS leave lines that are no JSON.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.captureWarnings(True)

@@ -54,12 +54,19 @@ class Owner:
         The devices they may use, as ``cpu`` and ``gpu(0)``; None for all.
     admin : bool
         Whether they may see and end the sessions of others.
+    credential : bytes
+        The hash of the token that they came with.
     """
 
     name: str
     quota: Quota = field(default_factory=Quota)
     devices: frozenset[str] | None = None
     admin: bool = False
+    credential: bytes = field(default=b"", repr=False)
+
+    def may_use(self, device: str) -> bool:
+        """Whether they may use a device, which is called as in ``devices``."""
+        return self.devices is None or device in self.devices
 
 
 ANYBODY: Final = Owner("anybody", admin=True)

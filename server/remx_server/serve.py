@@ -9,21 +9,26 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from remx_contract.errors import DeviceError
 
 from . import memory
 from .backend import Devices
 from .blas import THREADS
 from .config import Config
+from .healthcheck import LocalHealth
 from .log import log
+from .reflection import add_reflection
 from .service import Service
 from .servicer import SERVICE_NAME, handlers
+from .settings import ConfigError
+from .tls import Certificates
 
 # Each open session occupies a worker thread for its stream, and each transfer one while it lasts.
 WORKERS_BEYOND_SESSIONS = 32
@@ -32,6 +37,9 @@ SWITCH_INTERVAL_SECONDS = 0.0005
 
 COLLECT_AFTER = 50_000
 """How many new objects start a garbage collection; Python's 700 are what a few training steps make."""
+
+RELOAD: Final[signal.Signals | None] = getattr(signal, "SIGHUP", None)
+"""The signal to read tokens and certificates again."""
 
 OPTIONS = [
     ("grpc.max_receive_message_length", 64 << 20),
@@ -66,13 +74,38 @@ class Server:
         self._grpc = grpc.server(self._pool, options=OPTIONS)
         self._grpc.add_generic_rpc_handlers((handlers(self.service),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
-        names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._grpc)
-        port = self._grpc.add_insecure_port(config.listen)
+        add_reflection((SERVICE_NAME, health.SERVICE_NAME), self.service, self._grpc)
+        self._certificates = Certificates(config) if config.tls else None
+        port = self._open_port()
         if config.listen.startswith("unix:"):
             self.address = config.listen
         else:
             self.address = f"{config.listen.rpartition(':')[0]}:{port}"
+        self._local_health = LocalHealth(self._health, port) if config.tls else None
+
+    def _open_port(self) -> int:
+        if self._certificates is None:
+            return self._grpc.add_insecure_port(self.config.listen)
+        return self._grpc.add_secure_port(self.config.listen, self._certificates.credentials())
+
+    def reload(self) -> None:
+        """Read the tokens and the certificates again; where that fails, what was read before holds."""
+        if self.config.token_file is not None:
+            _reload("tokens", self.service.reload)
+        if self._certificates is not None:
+            _reload("certificates", self._certificates.reload)
+
+    def warnings(self) -> list[str]:
+        """What an operator should know of who can do what."""
+        if self.config.loopback:
+            return []
+        if not self.config.wants_token:
+            return [
+                "INSECURE: it serves other machines without tokens, and whoever reaches it can use everything"
+            ]
+        if not self.config.tls:
+            return ["tokens and data cross the network in the clear, since there is no --tls-cert"]
+        return []
 
     def start(self) -> None:
         """Serve."""
@@ -97,6 +130,8 @@ class Server:
         self._health.enter_graceful_shutdown()
         idle = self.service.drain(self.config.grace_seconds)
         self._grpc.stop(1.0).wait()
+        if self._local_health is not None:
+            self._local_health.stop()
         if self.config.die_with_stdin:
             self._remove_socket()
         log.info("stopped")
@@ -133,9 +168,9 @@ class Reasons:
         """Give a reason that is no signal."""
         os.write(self._write, b"\0")
 
-    def wait(self) -> None:
-        """Wait for the next reason."""
-        os.read(self._read, 1)
+    def wait(self) -> int:
+        """Wait for the next reason; returns the signal's number, or 0."""
+        return os.read(self._read, 1)[0]
 
 
 def _settle_collector() -> None:
@@ -155,16 +190,20 @@ def run(config: Config) -> int:
     reasons = Reasons()
     try:
         server = Server(config)
-    except (DeviceError, RuntimeError) as error:
+    except (ConfigError, DeviceError, RuntimeError) as error:
         print(f"remx-server: {error}", file=sys.stderr)
         return 1
 
-    reasons.watch(signal.SIGTERM, signal.SIGINT)
+    reasons.watch(signal.SIGTERM, signal.SIGINT, *((RELOAD,) if RELOAD else ()))
     server.start()
     print(f"remx-server listening on {server.address} devices {', '.join(server.device_names())}", flush=True)
+    for warning in server.warnings():
+        print(f"remx-server WARNING: {warning}", flush=True)
+        log.warning(warning)
     if config.die_with_stdin:
         threading.Thread(target=_watch_stdin, args=(reasons,), daemon=True).start()
-    reasons.wait()
+    while reasons.wait() == RELOAD and (config.token_file is not None or config.tls):
+        server.reload()
     threading.Thread(target=_hurry, args=(reasons, server.service), daemon=True).start()
     if not server.stop():
         # Tearing down the interpreter under a running kernel could crash; there is nothing left to tidy up.
@@ -173,9 +212,22 @@ def run(config: Config) -> int:
     return 0
 
 
+def _reload(what: str, reload: Callable[[], None]) -> None:
+    """Read something again; an error is logged, and nothing has changed."""
+    try:
+        reload()
+        log.info("reloaded", extra={"what": what})
+    except ConfigError as error:
+        log.error("reload failed", extra={"what": what, "error": str(error)})
+    except Exception:
+        # Whatever is in a file, sessions run.
+        log.exception("reload failed", extra={"what": what})
+
+
 def _hurry(reasons: Reasons, service: Service) -> None:
     """Whoever asks twice does not want to wait for the sessions."""
-    reasons.wait()
+    while reasons.wait() == RELOAD:
+        pass
     service.hurry()
 
 

@@ -3,7 +3,6 @@ it."""
 
 from __future__ import annotations
 
-import hmac
 import platform
 import threading
 from collections import OrderedDict
@@ -31,11 +30,12 @@ from . import (
     memory,
     ops,  # noqa: F401 - registers the kernels
 )
+from .access import Access
 from .backend import Devices
 from .config import Config
 from .log import log
 from .outbox import Line
-from .owners import ANYBODY, Owner
+from .owners import Owner
 from .reader import Reader
 from .registry import check_complete
 from .session import Session
@@ -74,6 +74,7 @@ class Service:
     def __init__(self, config: Config, devices: Devices) -> None:
         self.config = config
         self.devices = devices
+        self.access = Access(config)
         # A session stays here until its thread has ended, so that it counts for as long as it costs.
         self._sessions: dict[bytes, Session] = {}
         self._endings: OrderedDict[bytes, tuple[str, MXNetError | None]] = OrderedDict()
@@ -82,14 +83,26 @@ class Service:
         self._draining = False
         self._in_haste = False
 
-    def authorize(self, token: str) -> Owner:
+    def authorize(self, token: str, peer: str = "") -> Owner:
         """Whoever the token stands for; UnauthenticatedError where it is not one that this server wants."""
-        if self.config.token and not hmac.compare_digest(token.encode(), self.config.token.encode()):
-            raise UnauthenticatedError(
-                "the server wants a token and this one is missing or wrong (REMX_TOKEN, or "
-                "mx.connect(token=...))"
-            )
-        return ANYBODY
+        return self.access.authorize(token, peer)
+
+    def reload(self) -> None:
+        """Read the token file again, and let it hold for the sessions that run; ConfigError, and nothing is
+        changed, where it makes no sense."""
+        self.access.reload()
+        with self._changed:
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            self._renew(session)
+
+    def _renew(self, session: Session) -> None:
+        """Give a session its owner as they are now, or close it where their token was removed."""
+        try:
+            session.owner = self.access.renewed(session.owner)
+        except UnauthenticatedError as error:
+            log.warning("token removed", extra={"session": session.name, "owner": session.owner.name})
+            session.close(error)
 
     def session_of(self, token: bytes, owner: Owner) -> Session:
         """The owner's session that a byte stream names; SessionLostError where there is none."""
@@ -159,6 +172,8 @@ class Service:
                 raise ServerUnreachableError("the server is shutting down")
             if len(self._sessions) >= self.config.limits.sessions:
                 raise LimitError(f"the server has {self.config.limits.sessions} sessions, which is its limit")
+            # The token file may have been read again since the token was looked up.
+            owner = self.access.renewed(owner)
             name = str(next(self._numbers))
             session = Session(self.devices, self.config.limits, name, self._ended, owner)
             self._sessions[session.token] = session
@@ -194,7 +209,7 @@ class Service:
                 memory=info.memory,
                 memory_free=info.memory_free,
             )
-            for info in self.devices.infos()
+            for info in self.devices.infos(session.owner)
         ]
         return stream_pb2.Welcome(
             session=session.token,

@@ -57,7 +57,7 @@ class _Edge:
     def session(
         self, requests: Iterator[stream_pb2.Up], context: grpc.ServicerContext
     ) -> Iterator[stream_pb2.Down]:
-        owner = _guard(context, lambda: self._owner(context))
+        owner = authorize(self._service, context)
         yield from self._service.stream(owner, requests, context.add_callback)
 
     def upload(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> stream_pb2.Receipt:
@@ -79,13 +79,19 @@ class _Edge:
         session = _guard(context, lambda: self._session(context))
         return stream_pb2.Receipt(received=session.client.transfers.received(request.transfer))
 
-    def _owner(self, context: grpc.ServicerContext) -> Owner:
-        """Whoever makes the call; UnauthenticatedError for a token that is not known."""
-        return self._service.authorize(_metadata(context, TOKEN_KEY))
-
     def _session(self, context: grpc.ServicerContext) -> Session:
         """The session that a byte stream belongs to."""
-        return self._service.session_of(_metadata(context, SESSION_KEY), self._owner(context))
+        return self._service.session_of(_metadata(context, SESSION_KEY), _owner(self._service, context))
+
+
+def authorize(service: Service, context: grpc.ServicerContext) -> Owner:
+    """Whoever makes a call; ends the call where the token is not one of the server's."""
+    return _guard(context, lambda: _owner(service, context))
+
+
+def _owner(service: Service, context: grpc.ServicerContext) -> Owner:
+    """Whoever makes a call; UnauthenticatedError for a token that is not known."""
+    return service.authorize(_metadata(context, TOKEN_KEY), context.peer())
 
 
 def _until_broken(requests: Iterator[bytes]) -> Iterator[bytes]:

@@ -108,7 +108,9 @@ class Session:
         owner: Owner = ANYBODY,
     ) -> None:
         self.name = name
+        # Replaced from outside, when the token file is read again; the session's thread looks at each batch.
         self.owner = owner
+        self._owner_known = owner
         self.token = secrets.token_bytes(16)
         self.devices = devices
         self.limits = limits
@@ -380,6 +382,8 @@ class Session:
 
     def apply(self, batch: stream_pb2.Batch) -> None:
         """Run one batch and acknowledge it; raises what breaks the contract."""
+        if self.owner is not self._owner_known:
+            self._learn_owner()
         self.transfers.settle()
         self._run(list(batch.code), iter(batch.commands))
         self.applied = batch.sequence
@@ -524,8 +528,17 @@ class Session:
             raise HandleError(f"handle {handle} names nothing") from None
 
     def backend(self, context: stream_pb2.Context) -> Backend:
-        """The backend of a context; DeviceError if the server has no such device."""
-        return self.devices.find(context.device_type, context.device_id)
+        """The backend of a context, which refuses everything where the owner may not use it; DeviceError if
+        the server has no such device."""
+        return self.devices.find(context.device_type, context.device_id, self.owner)
+
+    def _learn_owner(self) -> None:
+        """The owner was replaced by one with another quota or other devices: specs that have a device are
+        looked up again. Arrays stay where they are."""
+        self._owner_known = owner = self.owner
+        for spec in self.specs.values():
+            if (backend := spec.backend) is not None:
+                spec.backend = self.devices.find(backend.device_type, backend.device_id, owner)
 
     def random_of(self, thread: int) -> RandomState | PhiloxState:
         """The random state of one of the client's threads; LimitError beyond the number it can have."""

@@ -10,7 +10,7 @@ from remx import _bulk
 from remx._creation import array
 from remx._current import use
 from remx._session import Session
-from remx._transport import GrpcTransport, _is_local
+from remx._transport import GrpcTransport, is_local
 from remx_contract import codec
 from remx_contract.errors import TransferError
 from remx_server.serve import Server
@@ -30,7 +30,7 @@ from remx_server.serve import Server
     ],
 )
 def test_what_counts_as_this_machine(target: str, local: bool) -> None:
-    assert _is_local(target) is local
+    assert is_local(target) is local
 
 
 @pytest.fixture(params=[True, False], ids=["checked", "unchecked"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -147,7 +148,10 @@ def test_the_image_s_own_steps_make_a_server_that_is_healthy(tmp_path: Path) -> 
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     token = tmp_path / "token"
-    token.write_text("a secret of the test\n")
+    made = [image / "bin" / "remx-server", "new-token", "alice"]
+    with token.open("w") as file:
+        shown = subprocess.run(made, env=clean, stdout=file, stderr=subprocess.PIPE, text=True, check=True)
+    [secret] = re.findall(r"^remx-.{43}$", shown.stderr, re.MULTILINE)
     listen = environment(STAGES["cpu"])["REMX_LISTEN"].replace("50051", str(port))
     inside = {**clean, **environment(STAGES["cpu"]), "REMX_LISTEN": listen, "REMX_TOKEN_FILE": str(token)}
     [entrypoint] = json.loads(all_of(STAGES["cpu"], "ENTRYPOINT")[0])
@@ -161,7 +165,7 @@ def test_the_image_s_own_steps_make_a_server_that_is_healthy(tmp_path: Path) -> 
         server.send_signal(signal.SIGTERM)
         _, log = server.communicate(timeout=20)
         assert server.returncode == 0
-        assert b"a secret" not in log
+        assert secret.encode() not in log
         assert "listening" in log.decode()
     finally:
         server.kill()

@@ -16,7 +16,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from remx_contract import errors
-from remx_server.healthcheck import serving, target
+from remx_server.healthcheck import serving, targets
 from support.wire import Closed, Remote, ServerProcess, Wire
 
 TOKEN = "never-to-be-logged"
@@ -45,7 +45,7 @@ def test_a_server_from_start_to_end() -> None:
         assert server.line.rstrip().endswith("devices cpu(0)")
         for service in ("", "remx.v1.Remx"):
             assert health(server.address, service) == health_pb2.HealthCheckResponse.SERVING
-        assert "remx.v1.Remx" in reflected(server.address)
+        assert "remx.v1.Remx" in reflected(server.address, TOKEN)
         with pytest.raises(grpc.RpcError):
             Wire(Remote(server.address, "wrong").stream)
         wire = Wire(Remote(server.address, TOKEN).stream)
@@ -63,6 +63,7 @@ def test_a_server_from_start_to_end() -> None:
     names = [event["event"] for event in events]
     assert [name for name in names if name != "session refused"] == [
         "listening",
+        "authentication failed",
         "session opened",
         "draining",
         "session closed",
@@ -74,12 +75,12 @@ def test_a_server_from_start_to_end() -> None:
     assert TOKEN not in server.line
 
 
-def reflected(address: str) -> list[str]:
+def reflected(address: str, token: str) -> list[str]:
     """The services that reflection lists."""
     with grpc.insecure_channel(address) as channel:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
         request = reflection_pb2.ServerReflectionRequest(list_services="")
-        [answer] = stub.ServerReflectionInfo(iter([request]), timeout=5)
+        [answer] = stub.ServerReflectionInfo(iter([request]), metadata=[("remx-token", token)], timeout=5)
     return [service.name for service in answer.list_services_response.service]
 
 
@@ -200,10 +201,10 @@ def test_the_health_check_command() -> None:
 
 
 def test_the_health_check_asks_this_machine() -> None:
-    assert target("0.0.0.0:50051") == "127.0.0.1:50051"
-    assert target("[::]:1") == "[::1]:1"
-    assert target("unix:/run/remx") == "unix:/run/remx"
-    assert target("10.0.0.1:5") == "10.0.0.1:5"
+    assert targets("0.0.0.0:50051") == ["unix-abstract:remx-health-50051", "127.0.0.1:50051"]
+    assert targets("[::]:1")[1] == "[::1]:1"
+    assert targets("unix:/run/remx") == ["unix:/run/remx"]
+    assert targets("10.0.0.1:5")[1] == "10.0.0.1:5"
 
 
 def test_noise_on_a_method_is_logged_as_json(tmp_path: Path) -> None:

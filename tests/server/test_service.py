@@ -218,7 +218,7 @@ def test_a_client_that_vanishes_takes_its_session_with_it(server: Server) -> Non
     wire = Wire(remote.stream)
     wire.put([1])
     wire.settle()
-    session = server.service.session_of(wire.welcome.session, ANYBODY)
+    session = server.service.session_of(wire.welcome.session, server.service.authorize(TOKEN))
     remote.close()
     assert session.join(5)
     assert session.table == {}
@@ -230,7 +230,7 @@ def test_a_client_that_vanishes_while_its_stream_is_held_up_frees_it(
 ) -> None:
     remote = Remote(server.address, TOKEN)
     wire = Wire(remote.stream)
-    session = server.service.session_of(wire.welcome.session, ANYBODY)
+    session = server.service.session_of(wire.welcome.session, server.service.authorize(TOKEN))
     monkeypatch.setattr(session, "limits", Limits(queued_bytes=0))
     wire.op("_ones", shape=(2500, 2500))
     left = wire.sequence
