@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES: Final = 1 << 20
 """The size of an upload's chunks."""
-KEPT_BYTES: Final = 64 << 20
+KEPT_BYTES: Final = 8 << 20
 """Uploads up to this size leave the caller as soon as their data is on its way, and keep a copy until it has
 arrived; larger ones leave when it has."""
 HOPELESS: Final = 50
