@@ -27,6 +27,7 @@ from remx_contract.v1 import stream_pb2
 
 from . import _sites
 from ._bulk import Bulk
+from ._identity import client_id
 from ._link import PING_SECONDS, Link
 from ._stats import ReadWatch, Statistics
 from ._waiters import Answer, Waiter, Waiters
@@ -138,6 +139,7 @@ class Session:
             client=_client_name(),
             session=take_over,
             take_over=bool(take_over),
+            client_id=client_id(),
         )
         self._link.open(hello, timeout)
 

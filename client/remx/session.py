@@ -26,6 +26,7 @@ from remx_contract.errors import ArgumentError
 from remx_contract.v1 import stream_pb2
 
 from . import _connect, _current
+from ._checkpoints import Checkpoint, restore, save
 from ._marks import TRACKED
 from ._session import Session, next_handle
 from ._tls import Ca, FileName
@@ -35,7 +36,7 @@ from .ndarray import NDArray
 MAX_NAME: Final = 256
 """Characters of an array's name."""
 
-__all__ = ["attach", "detach", "get", "names", "put", "remove"]
+__all__ = ["Checkpoint", "attach", "detach", "get", "names", "put", "remove", "restore", "save"]
 
 
 def detach(keep: float | None = None) -> str:

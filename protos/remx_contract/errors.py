@@ -179,9 +179,16 @@ class NotTranslatableError(MXNetError):
 
 
 class FileFormatError(MXNetError):
-    """A file that is not in MXNet's format for arrays, or that ends too early."""
+    """A file that is not in the format that it should have (MXNet's arrays, a checkpoint), or is damaged."""
 
     reason = "FILE_FORMAT"
+
+
+class CheckpointError(MXNetError):
+    """A checkpoint cannot be stored or found: the server keeps none, its disk is full, there is none of the
+    name."""
+
+    reason = "CHECKPOINT"
 
 
 class TransferError(MXNetError):

@@ -44,6 +44,7 @@ CODE_OF: Final[dict[type[MXNetError], int]] = {
     errors.FunctionTimeoutError: DEADLINE_EXCEEDED,
     errors.NotTranslatableError: UNIMPLEMENTED,
     errors.FileFormatError: INVALID_ARGUMENT,
+    errors.CheckpointError: FAILED_PRECONDITION,
     errors.TransferError: FAILED_PRECONDITION,
     errors.ProtocolError: INVALID_ARGUMENT,
     errors.HandleError: INVALID_ARGUMENT,

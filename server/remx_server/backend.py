@@ -65,6 +65,10 @@ class Backend:
         """A copy, on this device, of an array that lives on another backend's device."""
         return self.from_host(np.array(other.to_host(array), order="C"))
 
+    def overwrite(self, array: Array, host: np.ndarray[Any, Any]) -> None:
+        """Write values of host memory into an array of the same form on this device."""
+        array[...] = host
+
     def activate(self) -> None:
         """Make the device current for the calling thread."""
 
@@ -113,6 +117,11 @@ class CupyBackend(Backend):
         if isinstance(other, CupyBackend):
             return self.xp.array(array)
         return self.xp.asarray(array)
+
+    def overwrite(self, array: Array, host: np.ndarray[Any, Any]) -> None:
+        """Write values of host memory into an array of the same form on this device, which needs no more
+        memory for it."""
+        array.set(np.ascontiguousarray(host))
 
     def activate(self) -> None:
         """Make the device current for the calling thread."""

@@ -189,6 +189,30 @@ class Commands:
         reply = stream_pb2.Reply(request=message.request, summary=summary)
         session.outbox.put(stream_pb2.Down(reply=reply))
 
+    # Checkpoints.
+
+    def _save(self, message: stream_pb2.Save) -> None:
+        session = self._session
+        reply = stream_pb2.Reply(request=message.request)
+        download = None
+        try:
+            told, download = session.keeper.save(session, message)
+            reply.checkpoint.CopyFrom(told)
+        except Exception as error:
+            _tell_failure(reply, error, "save")
+        session.outbox.put(stream_pb2.Down(reply=reply))
+        if download is not None:
+            session.transfers.finish(download, checked=not message.unchecked)
+
+    def _restore(self, message: stream_pb2.Restore) -> None:
+        session = self._session
+        reply = stream_pb2.Reply(request=message.request)
+        try:
+            reply.checkpoint.CopyFrom(session.keeper.restore(session, message))
+        except Exception as error:
+            _tell_failure(reply, error, "restore")
+        session.outbox.put(stream_pb2.Down(reply=reply))
+
     # Parameters.
 
     def _fill(self, message: stream_pb2.Fill) -> None:

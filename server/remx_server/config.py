@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from .settings import Address, Choice, Count, File, Seconds, Size, Switch, Token, setting
+from .settings import Address, Choice, Count, File, Folder, Seconds, Size, Switch, Token, setting
 
 SERVING: Final = "serving"
 ACCESS: Final = "access"
@@ -101,6 +101,9 @@ class Limits:
         LIMITS,
         "how long at most it waits for another client after its own has detached it (mx.session.detach)",
     )
+    stored_bytes: int = setting(
+        64 << 30, Size(), "stored-size", LIMITS, "what the checkpoints of one owner may take in --state-dir"
+    )
     names: int = 100_000
     early_bytes: int = 64 << 20
     early_uploads: int = 1024
@@ -126,6 +129,20 @@ class Config:
     )
     grace_seconds: float = setting(
         10.0, Seconds(), "grace", SERVING, "how long SIGTERM lets sessions go on before it ends them"
+    )
+    state_dir: Path | None = setting(
+        None,
+        Folder(),
+        "state-dir",
+        SERVING,
+        "keep checkpoints of sessions here, by which they come back when the server was restarted",
+    )
+    checkpoint_seconds: float = setting(
+        0.0,
+        Seconds(),
+        "checkpoint-every",
+        SERVING,
+        "how often sessions that have changed are checkpointed unasked; 0 for never but at the end",
     )
     log_level: str = setting(
         "INFO",

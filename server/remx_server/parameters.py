@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,6 +67,14 @@ class Parameters:
             # Handles are not used twice, so that those which are gone can wait until there are many.
             self._fillings = {handle: kept for handle, kept in self._fillings.items() if handle in live}
             self._bound = max(_MIN_FILLINGS, 2 * len(self._fillings))
+
+    def live(self, handles: Container[int]) -> dict[int, Filling]:
+        """The fillings of tensors that are still there, by their handles."""
+        return {handle: filling for handle, filling in self._fillings.items() if handle in handles}
+
+    def take_back(self, fillings: Mapping[int, Filling]) -> None:
+        """Have these fillings for their handles, as from a checkpoint."""
+        self._fillings.update(fillings)
 
     def describe(self, handles: Iterable[int]) -> stream_pb2.Fillings:
         """The fillings of tensors, in their order."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from . import zipfian
 from .backend import Array
 
 _SEED_MASK = (1 << 64) - 1
+_BUFFER_WORDS = 4
+_STATE_WORDS = 13
+"""Of NumPy's generator: counter, key, a buffer, and how much of that is used."""
 
 
 class PhiloxState:
@@ -50,6 +53,63 @@ class PhiloxState:
         if state is None:
             state = self._of_devices[device] = PhiloxState(self._seed, xp)
         return state
+
+    def getstate(self) -> dict[str, Any]:
+        """Return what `setstate` takes: plain numbers and, of a GPU's generator, an array in host memory.
+
+        Returns
+        -------
+        dict
+            ``seed``, ``state``, and ``devices``: the same of the generators on other devices.
+        """
+        return {
+            "seed": self._seed,
+            "state": self._words(),
+            "devices": {device: state._words() for device, state in self._of_devices.items()},
+        }
+
+    def _words(self) -> NDArray[Any]:
+        bits = self._generator.bit_generator
+        if self._xp is not np:
+            # cuRAND's own states, one for each of its threads.
+            return np.asarray(self._xp.asnumpy(bits._state)).view(np.uint8).reshape(-1)
+        state = bits.state
+        parts = (
+            state["state"]["counter"],
+            state["state"]["key"],
+            state["buffer"],
+            [state["buffer_pos"], state["has_uint32"], state["uinteger"]],
+        )
+        return np.concatenate([np.asarray(part, np.uint64) for part in parts])
+
+    def setstate(self, words: NDArray[Any]) -> None:
+        """Have this device's generator go back to a state that `getstate` returned.
+
+        Raises
+        ------
+        ValueError
+            If it is not one. The generator stays as it was.
+        """
+        bits = self._generator.bit_generator
+        if self._xp is not np:
+            mine = bits._state.view(np.uint8).reshape(-1)
+            if words.dtype != np.uint8 or words.shape != mine.shape:
+                raise ValueError(f"a GPU's state is {mine.size} bytes, not {words.size} of {words.dtype}")
+            mine[...] = self._xp.asarray(words)
+            return
+        if words.dtype != np.uint64 or words.shape != (_STATE_WORDS,):
+            raise ValueError(f"a state is {_STATE_WORDS} words, not {words.dtype} of shape {words.shape}")
+        position, has_word, word = (int(entry) for entry in words[10:])
+        if position > _BUFFER_WORDS or has_word > 1 or word >> 32:
+            raise ValueError("a state with a place in its buffer that is outside")
+        bits.state = {
+            "bit_generator": "Philox",
+            "state": {"counter": words[:4].astype(np.uint64), "key": words[4:6].astype(np.uint64)},
+            "buffer": words[6:10].astype(np.uint64),
+            "buffer_pos": position,
+            "has_uint32": has_word,
+            "uinteger": word,
+        }
 
     def uniform(self, low: Any, high: Any, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
         """Draw from the uniform distribution over [low, high)."""

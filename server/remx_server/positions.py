@@ -45,6 +45,20 @@ class CountedLanes(Lanes):
         super().advance(start, raw, used)
         self.given[start : start + len(raw)] += used
 
+    def getstate(self) -> dict[str, NDArray[Any]]:
+        """Return the first seed, the state words of the lanes in use, and what each has given, as copies."""
+        return {**super().getstate(), "given": self.given.copy()}
+
+    def setstate(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go back to what `getstate` returned."""
+        given = np.asarray(state["given"])
+        if given.dtype != np.int64 or given.shape != (self.count,) or (given < 0).any():
+            raise ValueError(
+                f"given must be {self.count} counts in int64, not {given.dtype} of {given.shape}"
+            )
+        super().setstate(state)
+        self.given[:] = given
+
     def skip_to(self, given: Counts, stop: Callable[[], bool]) -> None:
         """Go on until each lane has given so many words, none of them fewer than now, or until told to
         stop."""
@@ -128,6 +142,19 @@ class CountedState(RandomState):
         """Start again, as ``mx.random.seed(seed, ctx=...)``."""
         super().seed_context(seed)
         self._seeded = (seed, True)
+
+    def getstate(self) -> dict[str, NDArray[Any]]:
+        """Return the whole state as plain arrays, for `setstate`; what it was seeded with too."""
+        seed, for_context = self._seeded
+        return {**super().getstate(), "seed": np.array([seed, for_context], np.int64)}
+
+    def setstate(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go back to a state that `getstate` returned; see `RandomState.setstate`."""
+        seed = np.asarray(state["seed"])
+        if seed.dtype != np.int64 or seed.shape != (2,):
+            raise ValueError(f"seed must be two numbers in int64, not {seed.dtype} of shape {seed.shape}")
+        super().setstate(state)
+        self._seeded = (int(seed[0]), bool(seed[1]))
 
     @property
     def position(self) -> Position:

@@ -420,9 +420,10 @@ class RandomState:
         KeyError, ValueError
             If `state` lacks an array, or one has a wrong dtype or shape. The random state stays as it was.
         """
-        parallel, single = Lanes(0, LANES), Lanes(0, 1)
+        lanes = type(self._parallel)
+        parallel, single = lanes(0, LANES), lanes(0, 1)
         for name, bank in (("parallel", parallel), ("single", single)):
-            bank.setstate({key: state[f"{name}_{key}"] for key in ("first_seed", "words")})
+            bank.setstate({key: state[f"{name}_{key}"] for key in bank.getstate()})
         self._parallel, self._single = parallel, single
 
     @staticmethod

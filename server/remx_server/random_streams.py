@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .philox import PhiloxState
 from .random_state import RandomState
 
@@ -28,6 +30,14 @@ class RandomStreams:
             state.seed_context(seed)
         else:
             state.seed(seed)
+
+    def states(self) -> dict[int, RandomState | PhiloxState]:
+        """The states by thread, of those threads that have used random numbers."""
+        return dict(self._states)
+
+    def replace(self, states: Mapping[int, RandomState | PhiloxState]) -> None:
+        """Have these states and no others; those of `states` are used, not copied."""
+        self._states = dict(states)
 
     def seed_philox(self, thread: int, seed: int) -> None:
         """Let one thread draw from a Philox generator until it is seeded again."""

@@ -32,7 +32,9 @@ from . import (
 )
 from .access import Access
 from .backend import Devices
+from .checkpoints import Store
 from .config import Config
+from .keeping import Keeper
 from .log import log
 from .outbox import Line
 from .owners import Owner
@@ -49,6 +51,9 @@ LOST: Final = (
     "longer than its lease; its arrays have to be made again, or restored from a checkpoint"
 )
 
+CLIENT_ID_BYTES: Final = 16
+CHECKPOINT_SECONDS: Final = 60.0
+"""How long a server that stops gives its sessions to write their checkpoints."""
 CLOSE_SECONDS: Final = 1.0
 """How long closed sessions get to finish the command they are in."""
 
@@ -82,6 +87,9 @@ class Service:
         self._numbers = count(1)
         self._draining = False
         self._in_haste = False
+        folder = config.state_dir
+        self.keeper = Keeper(Store(folder, config.limits.stored_bytes) if folder else None)
+        self.keeper.start(config.checkpoint_seconds, lambda: list(self._sessions.values()))
 
     def authorize(self, token: str, peer: str = "") -> Owner:
         """Whoever the token stands for; UnauthenticatedError where it is not one that this server wants."""
@@ -116,9 +124,8 @@ class Service:
         elif name != owner.name:
             # One and the same answer to a token that means nothing and to that of somebody else.
             ending = None
-        if ending is not None:
-            raise SessionLostError(f"the session is gone: {ending}")
-        raise SessionLostError(LOST)
+        told = LOST if ending is None else f"the session is gone: {ending}"
+        raise SessionLostError(told + self.keeper.hint(owner.name, token))
 
     def stream(
         self,
@@ -165,8 +172,19 @@ class Service:
                 f"the client ({hello.client[:200]}) and this server ({product()}) were built from different "
                 "contracts; install the same version of remx on both sides"
             )
+        if len(hello.client_id) not in (0, CLIENT_ID_BYTES):
+            raise ProtocolError(f"a client's id has {CLIENT_ID_BYTES} bytes")
         if hello.session:
             return self._resume(owner, hello)
+        session = self._new_session(owner, hello.client_id)
+        log.info(
+            "session opened",
+            extra={"session": session.name, "owner": owner.name, "client": hello.client[:200]},
+        )
+        return session, session.attach()
+
+    def _new_session(self, owner: Owner, client_id: bytes, token: bytes = b"") -> Session:
+        """A session without tensors; with a token, one that takes the place of a session that was lost."""
         with self._changed:
             if self._draining:
                 raise ServerUnreachableError("the server is shutting down")
@@ -174,24 +192,61 @@ class Service:
                 raise LimitError(f"the server has {self.config.limits.sessions} sessions, which is its limit")
             # The token file may have been read again since the token was looked up.
             owner = self.access.renewed(owner)
+            if token in self._sessions:
+                raise SessionLostError("the session is ending, or being taken over by another client")
             name = str(next(self._numbers))
             session = Session(self.devices, self.config.limits, name, self._ended, owner)
+            session.token = token or session.token
+            session.client_id, session.keeper = client_id, self.keeper
             self._sessions[session.token] = session
+        return session
+
+    def revive(self, owner: Owner, token: bytes, client_id: bytes = b"") -> Session:
+        """A session that was lost, from its last checkpoint.
+
+        Parameters
+        ----------
+        owner : Owner
+        token : bytes
+            Of the session that was lost, and of this one.
+        client_id : bytes
+            Handles come back for the client that made them; otherwise names, and what they reach.
+
+        Raises
+        ------
+        SessionLostError
+            If there is no checkpoint of it, or it is another owner's.
+        """
+        if self.keeper.kept_since(owner.name, token) is None:
+            raise SessionLostError(LOST)
+        session = self._new_session(owner, client_id, token)
+        try:
+            told = self.keeper.bring_back(session, client_id)
+        except BaseException:
+            session.close()
+            raise
         log.info(
-            "session opened",
-            extra={"session": session.name, "owner": owner.name, "client": hello.client[:200]},
+            "session revived",
+            extra={"session": session.name, "owner": owner.name, "checkpoint": told.created},
         )
-        return session, session.attach()
+        return session
 
     def _resume(self, owner: Owner, hello: stream_pb2.Hello) -> tuple[Session, Line]:
-        session = self.session_of(hello.session, owner)
-        line = session.attach(hello.heard, take_over=hello.take_over)
+        try:
+            session = self.session_of(hello.session, owner)
+        except SessionLostError:
+            if not hello.take_over or self.keeper.kept_since(owner.name, hello.session) is None:
+                raise
+            session = self.revive(owner, hello.session)
+        line = session.attach(hello.heard, take_over=hello.take_over, client_id=hello.client_id)
         session.resumes += 1
         event = "session taken over" if hello.take_over else "session resumed"
         log.info(event, extra={"session": session.name, "owner": owner.name, "client": hello.client[:200]})
         return session, line
 
     def _ended(self, session: Session) -> None:
+        if session.finished:
+            self.keeper.forget(session)
         memory.give_back()
         log.info("session closed", extra={"session": session.name, "ops": session.ops})
         with self._changed:
@@ -236,10 +291,14 @@ class Service:
         """
         with self._changed:
             self._draining = True
+            # Now already: whoever stops the server may lose patience before the grace is over.
+            self.keeper.begin(self._sessions.values())
             self._changed.wait_for(lambda: self._in_haste or not self._busy(), timeout)
             sessions = list(self._sessions.values())
+        self.keeper.finish(sessions, CLOSE_SECONDS if self._in_haste else CHECKPOINT_SECONDS)
         for session in sessions:
             session.close(ServerUnreachableError("the server is shutting down"))
+        self.keeper.stop()
         with self._changed:
             return self._changed.wait_for(lambda: not self._sessions, CLOSE_SECONDS)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ from .calls import Calls
 from .commands import Commands, tensor_spec
 from .config import Limits
 from .executor import Executor, OpSpec, poison
+from .keeping import Keeper
 from .log import log
 from .outbox import Line, Outbox
 from .owners import ANYBODY, Owner
@@ -76,12 +77,19 @@ class Client:
     ----------
     received : int
         The number of its last batch.
+    client_id : bytes
+        Names its process.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, client_id: bytes = b"") -> None:
         self.received = 0
+        self.client_id = client_id
         self.outbox = Outbox(limits.unread_bytes)
         self.transfers = Transfers(limits)
+
+
+_Entry = tuple[stream_pb2.Batch, int] | Client | Callable[[], None]
+"""What a session's thread is given: a batch and its size, another client, or a function to call."""
 
 
 class Session:
@@ -112,6 +120,11 @@ class Session:
         self.owner = owner
         self._owner_known = owner
         self.token = secrets.token_bytes(16)
+        # The client's process, and what keeps checkpoints; both are set by whoever opens the session.
+        self.client_id = b""
+        self.keeper = Keeper()
+        # Whether the client has said goodbye.
+        self.finished = False
         self.devices = devices
         self.limits = limits
         self.random = CountedStreams()
@@ -134,7 +147,7 @@ class Session:
         self.calls = Calls(self, limits.call_seconds)
         self._commands = Commands(self)
         self._random_threads: set[int] = set()
-        self._inbox: SimpleQueue[tuple[stream_pb2.Batch, int] | Client | None] = SimpleQueue()
+        self._inbox: SimpleQueue[_Entry | None] = SimpleQueue()
         # The stream that the client speaks through now, and how long it may have none.
         self._intake = threading.Lock()
         self._line: Line | None = None
@@ -152,7 +165,7 @@ class Session:
 
     # What the edge calls, from its own threads.
 
-    def attach(self, heard: int = 0, *, take_over: bool = False) -> Line:
+    def attach(self, heard: int = 0, *, take_over: bool = False, client_id: bytes = b"") -> Line:
         """Speak to the client through a new stream from now on; one that was there before is over.
 
         Parameters
@@ -161,6 +174,8 @@ class Session:
             The highest number of a message that the client has seen.
         take_over : bool
             Whether it is another client than before.
+        client_id : bytes
+            What names that one's process.
 
         Raises
         ------
@@ -173,19 +188,19 @@ class Session:
             self._end_lease()
             self._keep_seconds = self.limits.lease_seconds
             if take_over:
-                self._change_client()
+                self._change_client(client_id)
             self._line = self.client.outbox.attach(heard)
             self.client.transfers.attached = True
             self._progress.set()
             return self._line
 
-    def _change_client(self) -> None:
+    def _change_client(self, client_id: bytes) -> None:
         """Turn away the client that was there, and have the session's thread start anew with another one
         when it has done what was asked before."""
         before = self.client
         before.outbox.close(SessionError("another client has taken the session over"))
         before.transfers.close()
-        self.client = Client(self.limits)
+        self.client = Client(self.limits, client_id)
         self._inbox.put(self.client)
 
     def detach(self, line: Line) -> None:
@@ -257,6 +272,8 @@ class Session:
                     client.transfers.expect(
                         command.upload.transfer, tensor_spec(command.upload.tensor).nbytes
                     )
+                elif command.restore.HasField("stream"):
+                    client.transfers.expect(command.restore.stream.transfer, command.restore.stream.length)
             self._submitted += size
             self._inbox.put((batch, size))
 
@@ -291,7 +308,12 @@ class Session:
         """End the session because its client says so, through a stream that is not over."""
         with self._intake:
             self._from(line)
+            self.finished = True
             self.close()
+
+    def between_batches(self, function: Callable[[], None]) -> None:
+        """Have the session's thread call a function when it has done what is queued; it must not raise."""
+        self._inbox.put(function)
 
     def close(self, error: MXNetError | None = None) -> None:
         """End the session: its thread stops after the command it is in, and frees everything."""
@@ -334,6 +356,9 @@ class Session:
                     if isinstance(entry, Client):
                         self._start_anew(entry)
                         continue
+                    if callable(entry):
+                        entry()
+                        continue
                     batch, size = entry
                     self.apply(batch)
                     self._finished += size
@@ -367,9 +392,10 @@ class Session:
                 value.failure.site = 0
         self.parameters = Parameters()
         self.applied = 0
+        self.client_id = client.client_id
         self.outbox, self.transfers = client.outbox, client.transfers
 
-    def _next(self) -> tuple[stream_pb2.Batch, int] | Client | None:
+    def _next(self) -> _Entry | None:
         """The next batch; meanwhile, backward passes that wait for the client for too long are ended."""
         while (seconds := self.calls.seconds_left()) is not None:
             try:
@@ -547,3 +573,8 @@ class Session:
                 raise LimitError(f"random numbers come to at most {self.limits.random_threads} threads")
             self._random_threads.add(thread)
         return self.random.of_thread(thread)
+
+    def replace_random(self, states: Mapping[int, RandomState | PhiloxState]) -> None:
+        """Have these random states of the client's threads, and no others."""
+        self.random.replace(states)
+        self._random_threads = set(states)

@@ -115,6 +115,12 @@ class File(Kind):
         return json.dumps(str(value.absolute()))
 
 
+class Folder(File):
+    """The path of a folder."""
+
+    metavar = "DIR"
+
+
 class Token(Kind):
     """What a client presents."""
 

@@ -160,6 +160,28 @@ commands = st.one_of(
             generator=st.integers(0, 2),
         ),
     ),
+    st.builds(
+        pb.Command,
+        save=st.one_of(
+            st.builds(pb.Save, request=numbers),
+            st.builds(pb.Save, request=numbers, transfer=numbers),
+            st.builds(pb.Save, request=numbers, name=st.text(max_size=4)),
+            st.builds(pb.Save, request=numbers, own=st.booleans()),
+        ),
+    ),
+    st.builds(
+        pb.Command,
+        restore=st.one_of(
+            st.builds(pb.Restore, request=numbers),
+            st.builds(
+                pb.Restore,
+                request=numbers,
+                stream=st.builds(pb.Restore.Stream, transfer=numbers, length=numbers),
+            ),
+            st.builds(pb.Restore, request=numbers, name=st.text(max_size=4)),
+            st.builds(pb.Restore, request=numbers, own=st.booleans()),
+        ),
+    ),
     st.builds(pb.Command, forget=st.builds(pb.Forget, spec_ids=handle_lists)),
     st.just(pb.Command()),
 )

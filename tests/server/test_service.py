@@ -64,11 +64,12 @@ def refusal(remote: Remote, first: pb.Up) -> errors.MXNetError | None:
         (hello(contract_version=CONTRACT_VERSION + 1), errors.ContractMismatchError),
         (hello(catalogue_digest=b"another"), errors.ContractMismatchError),
         (hello(session=bytes(16)), errors.SessionLostError),
+        (hello(client_id=bytes(15)), errors.ProtocolError),
         (pb.Up(ping=pb.Ping(number=1)), errors.ProtocolError),
         (pb.Up(batch=pb.Batch(sequence=1)), errors.ProtocolError),
         (pb.Up(), errors.ProtocolError),
     ],
-    ids=["version", "catalogue", "resume", "ping", "batch", "empty"],
+    ids=["version", "catalogue", "resume", "identity", "ping", "batch", "empty"],
 )
 def test_a_wrong_first_message_is_refused(remote: Remote, first: pb.Up, expected: type[Exception]) -> None:
     assert type(refusal(remote, first)) is expected

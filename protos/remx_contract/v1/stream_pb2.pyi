@@ -22,20 +22,22 @@ class Up(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., detach: _Optional[_Union[Detach, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("contract_version", "catalogue_digest", "client", "session", "heard", "take_over")
+    __slots__ = ("contract_version", "catalogue_digest", "client", "session", "heard", "take_over", "client_id")
     CONTRACT_VERSION_FIELD_NUMBER: _ClassVar[int]
     CATALOGUE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     CLIENT_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     HEARD_FIELD_NUMBER: _ClassVar[int]
     TAKE_OVER_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     contract_version: int
     catalogue_digest: bytes
     client: str
     session: bytes
     heard: int
     take_over: bool
-    def __init__(self, contract_version: _Optional[int] = ..., catalogue_digest: _Optional[bytes] = ..., client: _Optional[str] = ..., session: _Optional[bytes] = ..., heard: _Optional[int] = ..., take_over: bool = ...) -> None: ...
+    client_id: bytes
+    def __init__(self, contract_version: _Optional[int] = ..., catalogue_digest: _Optional[bytes] = ..., client: _Optional[str] = ..., session: _Optional[bytes] = ..., heard: _Optional[int] = ..., take_over: bool = ..., client_id: _Optional[bytes] = ...) -> None: ...
 
 class Batch(_message.Message):
     __slots__ = ("sequence", "code", "commands", "heard", "fetched")
@@ -52,7 +54,7 @@ class Batch(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., code: _Optional[_Iterable[int]] = ..., commands: _Optional[_Iterable[_Union[Command, _Mapping]]] = ..., heard: _Optional[int] = ..., fetched: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Command(_message.Message):
-    __slots__ = ("define", "put", "upload", "read", "publish", "barrier", "mark", "backward", "seed", "forget", "record", "take", "resume", "history", "summarize", "fill", "describe", "name", "fetch", "names")
+    __slots__ = ("define", "put", "upload", "read", "publish", "barrier", "mark", "backward", "seed", "forget", "record", "take", "resume", "history", "summarize", "fill", "describe", "name", "fetch", "names", "save", "restore")
     DEFINE_FIELD_NUMBER: _ClassVar[int]
     PUT_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +75,8 @@ class Command(_message.Message):
     NAME_FIELD_NUMBER: _ClassVar[int]
     FETCH_FIELD_NUMBER: _ClassVar[int]
     NAMES_FIELD_NUMBER: _ClassVar[int]
+    SAVE_FIELD_NUMBER: _ClassVar[int]
+    RESTORE_FIELD_NUMBER: _ClassVar[int]
     define: Define
     put: Put
     upload: UploadTo
@@ -93,7 +97,9 @@ class Command(_message.Message):
     name: Name
     fetch: Fetch
     names: Names
-    def __init__(self, define: _Optional[_Union[Define, _Mapping]] = ..., put: _Optional[_Union[Put, _Mapping]] = ..., upload: _Optional[_Union[UploadTo, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., publish: _Optional[_Union[Publish, _Mapping]] = ..., barrier: _Optional[_Union[Barrier, _Mapping]] = ..., mark: _Optional[_Union[Mark, _Mapping]] = ..., backward: _Optional[_Union[Backward, _Mapping]] = ..., seed: _Optional[_Union[Seed, _Mapping]] = ..., forget: _Optional[_Union[Forget, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., take: _Optional[_Union[Take, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., history: _Optional[_Union[History, _Mapping]] = ..., summarize: _Optional[_Union[Summarize, _Mapping]] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ..., describe: _Optional[_Union[Describe, _Mapping]] = ..., name: _Optional[_Union[Name, _Mapping]] = ..., fetch: _Optional[_Union[Fetch, _Mapping]] = ..., names: _Optional[_Union[Names, _Mapping]] = ...) -> None: ...
+    save: Save
+    restore: Restore
+    def __init__(self, define: _Optional[_Union[Define, _Mapping]] = ..., put: _Optional[_Union[Put, _Mapping]] = ..., upload: _Optional[_Union[UploadTo, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., publish: _Optional[_Union[Publish, _Mapping]] = ..., barrier: _Optional[_Union[Barrier, _Mapping]] = ..., mark: _Optional[_Union[Mark, _Mapping]] = ..., backward: _Optional[_Union[Backward, _Mapping]] = ..., seed: _Optional[_Union[Seed, _Mapping]] = ..., forget: _Optional[_Union[Forget, _Mapping]] = ..., record: _Optional[_Union[Record, _Mapping]] = ..., take: _Optional[_Union[Take, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., history: _Optional[_Union[History, _Mapping]] = ..., summarize: _Optional[_Union[Summarize, _Mapping]] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ..., describe: _Optional[_Union[Describe, _Mapping]] = ..., name: _Optional[_Union[Name, _Mapping]] = ..., fetch: _Optional[_Union[Fetch, _Mapping]] = ..., names: _Optional[_Union[Names, _Mapping]] = ..., save: _Optional[_Union[Save, _Mapping]] = ..., restore: _Optional[_Union[Restore, _Mapping]] = ...) -> None: ...
 
 class Context(_message.Message):
     __slots__ = ("device_type", "device_id")
@@ -389,6 +395,41 @@ class Names(_message.Message):
     request: int
     def __init__(self, request: _Optional[int] = ...) -> None: ...
 
+class Save(_message.Message):
+    __slots__ = ("request", "transfer", "name", "own", "unchecked")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    TRANSFER_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OWN_FIELD_NUMBER: _ClassVar[int]
+    UNCHECKED_FIELD_NUMBER: _ClassVar[int]
+    request: int
+    transfer: int
+    name: str
+    own: bool
+    unchecked: bool
+    def __init__(self, request: _Optional[int] = ..., transfer: _Optional[int] = ..., name: _Optional[str] = ..., own: bool = ..., unchecked: bool = ...) -> None: ...
+
+class Restore(_message.Message):
+    __slots__ = ("request", "stream", "name", "own")
+    class Stream(_message.Message):
+        __slots__ = ("transfer", "length", "unchecked")
+        TRANSFER_FIELD_NUMBER: _ClassVar[int]
+        LENGTH_FIELD_NUMBER: _ClassVar[int]
+        UNCHECKED_FIELD_NUMBER: _ClassVar[int]
+        transfer: int
+        length: int
+        unchecked: bool
+        def __init__(self, transfer: _Optional[int] = ..., length: _Optional[int] = ..., unchecked: bool = ...) -> None: ...
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OWN_FIELD_NUMBER: _ClassVar[int]
+    request: int
+    stream: Restore.Stream
+    name: str
+    own: bool
+    def __init__(self, request: _Optional[int] = ..., stream: _Optional[_Union[Restore.Stream, _Mapping]] = ..., name: _Optional[str] = ..., own: bool = ...) -> None: ...
+
 class Ping(_message.Message):
     __slots__ = ("number", "heard")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
@@ -484,7 +525,7 @@ class Call(_message.Message):
     def __init__(self, request: _Optional[int] = ..., call: _Optional[int] = ..., function: _Optional[int] = ..., last: bool = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("request", "tensor", "done", "failure", "graph", "summary", "tracked", "fillings", "named", "names")
+    __slots__ = ("request", "tensor", "done", "failure", "graph", "summary", "tracked", "fillings", "named", "names", "checkpoint")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     TENSOR_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
@@ -495,6 +536,7 @@ class Reply(_message.Message):
     FILLINGS_FIELD_NUMBER: _ClassVar[int]
     NAMED_FIELD_NUMBER: _ClassVar[int]
     NAMES_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     request: int
     tensor: Tensor
     done: bool
@@ -505,7 +547,8 @@ class Reply(_message.Message):
     fillings: Fillings
     named: NamedTensor
     names: NameList
-    def __init__(self, request: _Optional[int] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., done: bool = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., graph: _Optional[_Union[Graph, _Mapping]] = ..., summary: _Optional[_Union[TapeSummary, _Mapping]] = ..., tracked: bool = ..., fillings: _Optional[_Union[Fillings, _Mapping]] = ..., named: _Optional[_Union[NamedTensor, _Mapping]] = ..., names: _Optional[_Union[NameList, _Mapping]] = ...) -> None: ...
+    checkpoint: Checkpoint
+    def __init__(self, request: _Optional[int] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., done: bool = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., graph: _Optional[_Union[Graph, _Mapping]] = ..., summary: _Optional[_Union[TapeSummary, _Mapping]] = ..., tracked: bool = ..., fillings: _Optional[_Union[Fillings, _Mapping]] = ..., named: _Optional[_Union[NamedTensor, _Mapping]] = ..., names: _Optional[_Union[NameList, _Mapping]] = ..., checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ...) -> None: ...
 
 class NamedTensor(_message.Message):
     __slots__ = ("tensor", "context", "gradient_request")
@@ -522,6 +565,20 @@ class NameList(_message.Message):
     NAMES_FIELD_NUMBER: _ClassVar[int]
     names: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, names: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Checkpoint(_message.Message):
+    __slots__ = ("nbytes", "created", "names", "tensors", "left_graphs")
+    NBYTES_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    TENSORS_FIELD_NUMBER: _ClassVar[int]
+    LEFT_GRAPHS_FIELD_NUMBER: _ClassVar[int]
+    nbytes: int
+    created: float
+    names: _containers.RepeatedScalarFieldContainer[str]
+    tensors: int
+    left_graphs: int
+    def __init__(self, nbytes: _Optional[int] = ..., created: _Optional[float] = ..., names: _Optional[_Iterable[str]] = ..., tensors: _Optional[int] = ..., left_graphs: _Optional[int] = ...) -> None: ...
 
 class Fillings(_message.Message):
     __slots__ = ("fillings",)
