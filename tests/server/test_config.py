@@ -18,6 +18,7 @@ OTHERS = {
     "listen": ("127.0.0.1:1", "[::1]:2", "unix:/run/remx"),
     "device": ("cpu", "gpu", "cpu"),
     "log-level": ("DEBUG", "ERROR", "WARNING"),
+    "state-dir": ("/a", "/b", "/c"),
     "tls-cert": ("/a", "/b", "/c"),
     "tls-key": ("/a", "/b", "/c"),
     "token-file": ("/a", "/b", "/c"),
