@@ -125,9 +125,15 @@ class OutOfRangeError(MXNetError, IndexError):
 
 
 class OutOfMemoryError(MXNetError, MemoryError):
-    """The host or the device has no room for an op's result, or the session's quota is used up."""
+    """The host or the device has no room for an op's result, or the user's quota is used up."""
 
     reason = "OUT_OF_MEMORY"
+
+
+class QuotaError(OutOfMemoryError):
+    """The user's quota is used up: of memory, tensors, recorded ops, sessions, or the size of an upload."""
+
+    reason = "QUOTA"
 
 
 class KernelError(MXNetError):

@@ -35,6 +35,7 @@ CODE_OF: Final[dict[type[MXNetError], int]] = {
     errors.DTypeError: INVALID_ARGUMENT,
     errors.OutOfRangeError: OUT_OF_RANGE,
     errors.OutOfMemoryError: RESOURCE_EXHAUSTED,
+    errors.QuotaError: RESOURCE_EXHAUSTED,
     errors.KernelError: INTERNAL,
     errors.ValueRangeError: INVALID_ARGUMENT,
     errors.NotDifferentiableError: FAILED_PRECONDITION,

@@ -84,6 +84,14 @@ class Backend:
         if free is not None and size > free:
             raise OutOfMemoryError(f"{size:,} bytes do not fit into the {free:,} that the host has left")
 
+    def free(self) -> int:
+        """Bytes that arrays can still have."""
+        return memory.host_memory()[1]
+
+    def address(self, array: Array) -> int:
+        """Where an array's memory begins."""
+        return int(array.__array_interface__["data"][0])
+
     def info(self) -> DeviceInfo:
         """What the handshake tells of the device."""
         total, free = memory.host_memory()
@@ -137,6 +145,15 @@ class CupyBackend(Backend):
 
     def check_room(self, size: int) -> None:
         """Nothing to check: CuPy's own allocator refuses what does not fit."""
+
+    def free(self) -> int:
+        """Bytes that arrays can still have: the device's, and what CuPy keeps for new ones."""
+        with self.device:
+            return int(self.device.mem_info[0]) + int(self.xp.get_default_memory_pool().free_bytes())
+
+    def address(self, array: Array) -> int:
+        """Where an array's memory begins."""
+        return int(array.data.ptr)
 
     def info(self) -> DeviceInfo:
         """What the handshake tells of the device."""

@@ -197,6 +197,15 @@ class _Front:
     def __bool__(self) -> bool:
         return bool(self._heap)
 
+    def values(self) -> list[Value]:
+        """The gradients that have come so far."""
+        waiting = [value for gs in list(self._pending.values()) for value in gs if value is not None]
+        return [*waiting, *list(self.at_leaves.values())]
+
+    def producers(self) -> list[Any]:
+        """The nodes at which gradients wait."""
+        return list(self._pending)
+
     def next(self) -> tuple[Any, list[Value | None]]:
         """The newest node that a gradient waits at, and the gradients of its outputs."""
         _, node = heapq.heappop(self._heap)
@@ -225,8 +234,10 @@ def _by_rules(
     missed: list[Any] = []
     _start(executor, front, heads, head_gradients)
     arrive = front.arrive
+    executor.fronts.append(front)
     try:
         while front:
+            executor.look()
             node, gs = front.next()
             edges = node.edges
             if not retain_graph:
@@ -250,6 +261,8 @@ def _by_rules(
         # What the pass came through is as gone as if it had come to its end.
         _free(done, leaves(heads))
         raise
+    finally:
+        executor.fronts.remove(front)
     _free(done, list(front.at_leaves))
     return front.at_leaves
 

@@ -83,6 +83,9 @@ class Calls:
             for value in (*heads, *given, *(variables or ())):
                 if value is not None:
                     healthy(value)
+            session.admit(len(message.outputs))
+            if session.spills.count:
+                session.spills.bring_graph((*heads, *given))
             running.steps = Pass(
                 session.executor,
                 heads,
@@ -134,7 +137,9 @@ class Calls:
                 for value in reply:
                     if value is not None:
                         healthy(value)
-            except Failed:
+                if self._session.spills.count:
+                    self._session.spills.bring_graph((*running.heads, *reply))
+            except MXNetError:
                 running.steps.stop()
                 raise
             return running.steps.advance(reply)

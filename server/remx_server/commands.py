@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from remx_contract import codec
@@ -21,10 +22,13 @@ from remx_contract.status import to_failure
 from remx_contract.v1 import stream_pb2
 
 from . import history
+from .backend import GPU
 from .executor import classify, make_spec
 from .positions import Position
+from .spills import is_spilled
 from .summary import summarize
 from .tape import Leaf, Ticket, tracked
+from .turns import Aside
 from .value import Failed, Value, healthy
 
 if TYPE_CHECKING:
@@ -88,7 +92,8 @@ class Commands:
         session = self._session
         spec = tensor_spec(message.tensor)
         try:
-            raw = session.transfers.take(message.transfer, spec.nbytes, checked=not message.unchecked)
+            with Aside():
+                raw = session.transfers.take(message.transfer, spec.nbytes, checked=not message.unchecked)
         except ProtocolError:
             raise
         except MXNetError as error:
@@ -102,7 +107,13 @@ class Commands:
         spec = TensorSpec.of(array.shape, array.dtype)
         target = session.value(handle) if write else None
         try:
-            value = Value(backend.from_host(array), spec, backend)
+            if target is None:
+                session.admit(1)
+            elif session.spills.count:
+                session.spills.bring(target)
+            session.executor.reserve(backend, spec.nbytes)
+            make = partial(backend.from_host, array)
+            value = Value(session.executor.attempt("array", backend, spec.nbytes, make), spec, backend)
             if target is not None:
                 session.executor.write(target, value, 0)
                 return
@@ -133,12 +144,13 @@ class Commands:
             if message.only_tracked:
                 reply.tracked = tracked(value)
             elif message.only_wait:
-                value.backend.synchronize()
+                with Aside():
+                    value.backend.synchronize()
                 reply.done = True
             elif value.spec.nbytes > limit:
                 raise LimitError(f"a tensor of {value.spec.nbytes} bytes is read through a download")
             else:
-                reply.tensor.CopyFrom(codec.array_to_message(_host_array(value)))
+                reply.tensor.CopyFrom(codec.array_to_message(self._host_array(value)))
         except Exception as error:
             _tell_failure(reply, error, "asnumpy")
         self._session.outbox.put(stream_pb2.Down(reply=reply))
@@ -149,14 +161,15 @@ class Commands:
         download = None
         try:
             value = healthy(self._session.value(message.handle))
-            array = _host_array(value)
+            array = self._host_array(value)
             download = transfers.publish(message.transfer, array, shared=array is value.data)
         except Exception as error:
             _tell_failure(reply, error, "asnumpy")
         # The client can ask for the bytes while the checksum is computed.
         self._session.outbox.put(stream_pb2.Down(reply=reply))
         if download is not None:
-            transfers.finish(download, checked=not message.unchecked)
+            with Aside():
+                transfers.finish(download, checked=not message.unchecked)
 
     def _history(self, message: stream_pb2.History) -> None:
         session = self._session
@@ -172,8 +185,9 @@ class Commands:
         session = self._session
         reply = stream_pb2.Reply(request=message.request, done=True)
         try:
-            for backend in (session.devices.cpu, *session.devices.gpus):
-                backend.synchronize()
+            with Aside():
+                for backend in (session.devices.cpu, *session.devices.gpus):
+                    backend.synchronize()
             failure = next((failure for failure in session.failures if not failure.reported), None)
             # MXNet's waitall raises once and is clean afterwards.
             session.failures.clear()
@@ -189,6 +203,15 @@ class Commands:
         reply = stream_pb2.Reply(request=message.request, summary=summary)
         session.outbox.put(stream_pb2.Down(reply=reply))
 
+    def _host_array(self, value: Value) -> Any:
+        """A tensor's array in host memory, where it is already if it was spilled."""
+        array = value.data
+        if value.backend.device_type != GPU or is_spilled(array, value.backend):
+            return array
+        self._session.executor.use(value.backend)
+        with Aside():
+            return value.backend.to_host(array)
+
     # Checkpoints.
 
     def _save(self, message: stream_pb2.Save) -> None:
@@ -196,19 +219,23 @@ class Commands:
         reply = stream_pb2.Reply(request=message.request)
         download = None
         try:
-            told, download = session.keeper.save(session, message)
+            with Aside():
+                told, download = session.keeper.save(session, message)
             reply.checkpoint.CopyFrom(told)
         except Exception as error:
             _tell_failure(reply, error, "save")
         session.outbox.put(stream_pb2.Down(reply=reply))
         if download is not None:
-            session.transfers.finish(download, checked=not message.unchecked)
+            with Aside():
+                session.transfers.finish(download, checked=not message.unchecked)
 
     def _restore(self, message: stream_pb2.Restore) -> None:
         session = self._session
         reply = stream_pb2.Reply(request=message.request)
         try:
-            reply.checkpoint.CopyFrom(session.keeper.restore(session, message))
+            session.spills.bring_all()
+            with Aside():
+                reply.checkpoint.CopyFrom(session.keeper.restore(session, message))
         except Exception as error:
             _tell_failure(reply, error, "restore")
         session.outbox.put(stream_pb2.Down(reply=reply))
@@ -253,6 +280,7 @@ class Commands:
                 raise UnknownKeyError(f"the session has no array named {message.name!r}")
             healthy(value)
             leaf = value.producer if isinstance(value.producer, Leaf) else None
+            session.admit(1 + (leaf is not None))
             session.new(message.handle, value)
             if leaf is not None:
                 session.new(message.gradient, leaf.gradient)
@@ -318,11 +346,6 @@ class Commands:
             streams.seed(message.thread, message.seed, for_context=message.for_context)
         else:
             raise ProtocolError(f"there is no random generator {message.generator}")
-
-
-def _host_array(value: Value) -> Any:
-    value.backend.activate()
-    return value.backend.to_host(value.data)
 
 
 def _tell_failure(reply: stream_pb2.Reply, error: Exception, op: str) -> None:

@@ -41,6 +41,8 @@ class Limits:
         Named tensors.
     early_bytes, early_uploads : int
         How much of uploads that no command has asked for yet is kept, and of how many.
+    spill_below : float
+        The part of a GPU's memory that is to stay free, by spilling.
     """
 
     sessions: int = setting(256, Count(1), "sessions", LIMITS, "sessions of all owners at a time")
@@ -85,6 +87,13 @@ class Limits:
     hello_seconds: float = setting(
         10.0, Seconds(), "hello-timeout", LIMITS, "how long a new connection may be silent"
     )
+    spill: bool = setting(
+        True,
+        Switch(),
+        "spill",
+        LIMITS,
+        "whether tensors of idle sessions move from a GPU to host memory where it is short of memory",
+    )
     batch_words: int = 1 << 20
     specs: int = 200_000
     lease_seconds: float = setting(
@@ -107,6 +116,7 @@ class Limits:
     names: int = 100_000
     early_bytes: int = 64 << 20
     early_uploads: int = 1024
+    spill_below: float = 0.03
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import count
 from operator import attrgetter
 from typing import Any, Final
@@ -18,6 +19,7 @@ from remx_contract.errors import (
     MXNetError,
     OutOfMemoryError,
     OutOfRangeError,
+    QuotaError,
     ShapeError,
     ValueRangeError,
 )
@@ -26,19 +28,27 @@ from remx_contract.op import Attrs, Op
 from remx_contract.spec import TensorSpec
 
 from . import memory, tape
-from .backend import Array, Backend, Devices
+from .backend import CPU, Array, Backend, Devices
 from .passes import Passes, Tracer
 from .registry import KERNELS, Kernel
 from .tape import Broken, FunctionNode, Leaf, Node, Pattern, Ticket
+from .turns import Aside
 from .value import Failure, Value, mark_written
 
 MAX_CACHED_PLANS: Final = 4096
 """How many inferences (of one spec) and specs (of gradient rules) are kept before the cache starts anew."""
 
+ASIDE_BYTES: Final = 1 << 20
+"""Of how many bytes of inputs and outputs on an op is run aside, while other sessions have their turns: about
+a tenth of a millisecond's worth at least."""
+
 RECORDING: Final = codec.RECORDING
 TRAINING: Final = codec.TRAINING
 WRITING: Final = codec.WRITING
 
+
+UNBOUNDED: Final = 1 << 62
+"""An allowance that is never used up."""
 
 # Maps of these cost half of what list comprehensions do, and every op needs both.
 _spec_of: Final = attrgetter("spec")
@@ -48,10 +58,13 @@ _data_of: Final = attrgetter("data")
 class Plan:
     """What is known of an op once its input specs are: output specs, the bound kernel, what is recorded."""
 
-    __slots__ = ("calls", "only", "out_specs", "patterns", "steps", "training_calls")
+    __slots__ = ("calls", "large", "nbytes", "only", "out_specs", "patterns", "steps", "training_calls")
 
-    def __init__(self, out_specs: tuple[TensorSpec, ...], steps: int) -> None:
+    def __init__(self, out_specs: tuple[TensorSpec, ...], steps: int, read: int, made: int) -> None:
         self.out_specs = out_specs
+        # Bytes that the op allocates.
+        self.nbytes = made
+        self.large = read + made >= ASIDE_BYTES
         # How many of MXNet's ops stand for this one in a history: so many numbers a node takes.
         self.steps = steps
         # Most ops have one output, and its spec is looked at for every call.
@@ -122,7 +135,9 @@ class OpSpec:
         """The plan for these input specs; raises what inference raises."""
         try:
             out_specs = infer(self.op, key, self.attrs)
-            made = Plan(out_specs, translation.count(self.op, self.attrs, key, out_specs))
+            steps = translation.count(self.op, self.attrs, key, out_specs)
+            sizes = (0, 0) if self.op.view else (_nbytes(key), _nbytes(out_specs))
+            made = Plan(out_specs, steps, *sizes)
         except Exception as error:
             raise classify(error, self.op.name) from error
         if len(made.out_specs) != self.outputs + self.op.hidden:
@@ -151,11 +166,23 @@ class Executor:
         self.several_devices = bool(devices.gpus)
         self.mode = 0
         self.rank = 0
+        # What may still be allocated without asking, on the active device and on the other kind of device,
+        # and up to which rank may be recorded. A session puts its meter here.
+        self.left = self.left_elsewhere = self.last_rank = UNBOUNDED
+        self.more_bytes: Callable[[int], int] = lambda size: UNBOUNDED
+        self.more_nodes: Callable[[int], None] = lambda count: None
+        # Called where a device is short of memory, before an op and after one that failed.
+        self.relieve: Callable[[Backend, int], None] = lambda backend, size: None
+        self.after_failure: Callable[[Backend, int], bool] = lambda backend, size: False
+        # Walks over graphs that have begun.
+        self.fronts: list[Any] = []
         # Of variables and constants, as histories name them.
         self.numbers = count(1)
         self.active: Backend = devices.cpu
         self.passes = Passes()
         self.tracer: Tracer | None = None
+        # Called between the kernels of a backward pass, where others may have their turn.
+        self.look: Callable[[], None] = lambda: None
         self._rule_specs: dict[Any, OpSpec] = {}
 
     # Running one op.
@@ -194,13 +221,20 @@ class Executor:
         call = (plan.training_calls if mode & TRAINING else plan.calls).get(backend)
         if call is None:
             call = self._bind(spec, plan, backend, mode)
-        if mode & RECORDING and not spec.plain:
+        plain = spec.plain
+        if not plain and mode & RECORDING:
             self._check_in_place(spec, values)
+        left = self.left - plan.nbytes
+        self.left = left if left >= 0 else self.more_bytes(plan.nbytes)
         arrays = map(_data_of, values)
         try:
             results: Any = call(*arrays, **per_call) if per_call else call(*arrays)
         except Exception as error:
-            raise classify(error, spec.op.name) from error
+            if spec.op.mutates or spec.random:
+                # It may have done a part of its work.
+                raise classify(error, spec.op.name) from error
+            arrays = map(_data_of, values)
+            results = self.again(error, spec.op.name, backend, plan.nbytes, call, arrays, per_call)
         only = plan.only
         if only is not None and results.__class__ is backend.ndarray:
             # The common case of _wrap, spelled out.
@@ -209,7 +243,7 @@ class Executor:
             outputs = [Value(results, only, backend)]
         else:
             outputs = self._wrap(spec, plan, results, backend)
-        if not spec.plain:
+        if not plain:
             self._note_sharing(spec, values, outputs)
         if mode & RECORDING and outputs:
             for value in values:
@@ -217,13 +251,15 @@ class Executor:
                 if producer is not None:
                     if producer.freed is None:
                         self.rank += plan.steps
+                        if self.rank > self.last_rank:
+                            self.more_nodes(plan.steps)
                         training = mode & TRAINING != 0
                         Node(spec, plan, per_call, values, outputs, self.rank, training, site, self.numbers)
                         break
                     # A constant; but a pass from here can say that the graph was freed, and to which leaves.
                     for output in outputs:
                         output.producer = producer
-        return outputs if spec.plain else outputs[: spec.outputs]
+        return outputs if plain else outputs[: spec.outputs]
 
     def run_into(
         self,
@@ -260,17 +296,17 @@ class Executor:
         mark_written(target)
         return True
 
-    @staticmethod
-    def _bind(spec: OpSpec, plan: Plan, backend: Backend, mode: int) -> Callable[..., Any]:
+    def _bind(self, spec: OpSpec, plan: Plan, backend: Backend, mode: int) -> Callable[..., Any]:
         """The kernel for a plan on a device, kept in the plan."""
         training = bool(mode & TRAINING)
         try:
             call = spec.kernel.bind(backend.xp, spec.attrs, training, plan.out_specs)
         except Exception as error:
             raise classify(error, spec.op.name) from error
-        size = sum(out_spec.nbytes for out_spec in plan.out_specs)
-        if size >= memory.LARGE_BYTES and not spec.op.view:
-            call = _with_room(call, backend, size)
+        if plan.large:
+            call = _aside(call, backend)
+        if plan.nbytes >= memory.LARGE_BYTES:
+            call = _with_room(call, backend, plan.nbytes, self.relieve)
         (plan.training_calls if training else plan.calls)[backend] = call
         return call
 
@@ -348,9 +384,9 @@ class Executor:
             target.producer = source.producer
             target.index = source.index
 
-    @staticmethod
-    def _heal(target: Value, source: Value) -> None:
+    def _heal(self, target: Value, source: Value) -> None:
         """A full write gives a failed value new memory; what shared the old memory stays failed."""
+        self.reserve(target.backend, target.spec.nbytes)
         data = target.backend.copy_from(source.data, source.backend)
         target.data = data.astype(target.spec.dtype)
         target.failure = None
@@ -401,8 +437,14 @@ class Executor:
         """A new value of ones."""
         return self._filled("ones", spec, backend)
 
+    def filled_array(self, function: str, spec: TensorSpec, backend: Backend) -> Array:
+        """A new array, as the array module's function of that name makes it."""
+        make = partial(getattr(backend.xp, function), spec.shape, spec.dtype)
+        return self.attempt(function, backend, spec.nbytes, make)
+
     def _filled(self, function: str, spec: TensorSpec, backend: Backend) -> Value:
-        value = Value(getattr(backend.xp, function)(spec.shape, spec.dtype), spec, backend)
+        self.reserve(backend, spec.nbytes)
+        value = Value(self.filled_array(function, spec, backend), spec, backend)
         if self.tracer is not None:
             self.tracer.fill(value, function)
         return value
@@ -411,7 +453,20 @@ class Executor:
         """Make a device the one that kernels run on."""
         if backend is not self.active:
             backend.activate()
+            if backend.device_type != self.active.device_type:
+                self.left, self.left_elsewhere = self.left_elsewhere, self.left
             self.active = backend
+
+    def reserve(self, backend: Backend, size: int) -> None:
+        """Make a device the one that kernels run on, and take so many bytes of it from the allowance.
+
+        Raises
+        ------
+        QuotaError
+        """
+        self.use(backend)
+        left = self.left - size
+        self.left = left if left >= 0 else self.more_bytes(size)
 
     # The tape.
 
@@ -459,12 +514,55 @@ class Executor:
             )
         if any(map(tape.tracked, inputs)):
             self.rank += 1
+            if self.rank > self.last_rank:
+                self.more_nodes(1)
             FunctionNode(function, inputs, outputs, self.rank, site, self.numbers)
 
     @property
     def recording(self) -> bool:
         """Whether the pass that runs is recorded itself."""
         return bool(self.mode & RECORDING)
+
+    # When memory has run out.
+
+    def attempt(self, op: str, backend: Backend, size: int, make: Callable[[], Any]) -> Any:
+        """What ``make`` makes, of so many bytes; tried once more where the device had no memory for it and
+        some could be had."""
+        try:
+            return make()
+        except Exception as error:
+            failed = classify(error, op)
+            self._prepare(failed, error, backend, size)
+        try:
+            return make()
+        except Exception as error:
+            raise classify(error, op) from error
+
+    def again(
+        self,
+        error: Exception,
+        op: str,
+        backend: Backend,
+        size: int,
+        call: Callable[..., Any],
+        arrays: Iterable[Array],
+        per_call: dict[str, Any],
+    ) -> Any:
+        """Try a kernel that failed once more, if it was for memory that can be had now."""
+        self._prepare(classify(error, op), error, backend, size)
+        try:
+            return call(*arrays, **per_call)
+        except Exception as error:
+            raise classify(error, op) from error
+
+    def _prepare(self, failed: MXNetError, error: Exception, backend: Backend, size: int) -> None:
+        """See to it that another try can go better; raises ``failed`` where it cannot."""
+        if not isinstance(failed, OutOfMemoryError) or isinstance(failed, QuotaError):
+            raise failed from error
+        # Its frames have the arrays of the kernel that failed.
+        error.__traceback__ = None
+        if not self.after_failure(backend, size):
+            raise failed from error
 
     @staticmethod
     def classify(error: Exception, op: str) -> MXNetError:
@@ -485,6 +583,10 @@ def classify(error: Exception, op: str) -> MXNetError:
     return KernelError(f"{type(error).__name__}: {error}", op=op)
 
 
+def _nbytes(specs: Sequence[TensorSpec]) -> int:
+    return sum([spec.nbytes for spec in specs])
+
+
 def _misfit(spec: OpSpec, out_spec: TensorSpec, result: Array) -> KernelError:
     """The error of a kernel whose result is not what the row's rules say."""
     return KernelError(
@@ -494,15 +596,36 @@ def _misfit(spec: OpSpec, out_spec: TensorSpec, result: Array) -> KernelError:
     )
 
 
-def _with_room(call: Callable[..., Any], backend: Backend, size: int) -> Callable[..., Any]:
-    """``call``, refused where the device has no room for ``size`` more bytes."""
+def _with_room(
+    call: Callable[..., Any], backend: Backend, size: int, relieve: Callable[[Backend, int], None]
+) -> Callable[..., Any]:
+    """``call``, before which room is made for ``size`` more bytes, and refused where the device has none."""
 
     def checked(*arrays: Array, **per_call: Any) -> Any:
         if "out" not in per_call:
+            relieve(backend, size)
             backend.check_room(size)
         return call(*arrays, **per_call)
 
     return checked
+
+
+def _aside(call: Callable[..., Any], backend: Backend) -> Callable[..., Any]:
+    """``call``, during which other sessions have their turns."""
+
+    def aside(*arrays: Array, **per_call: Any) -> Any:
+        with Aside(works=True):
+            return call(*arrays, **per_call)
+
+    def waiting(*arrays: Array, **per_call: Any) -> Any:
+        result = call(*arrays, **per_call)
+        with Aside(works=True) as shared:
+            # A device would take any number of kernels at once, and let the others wait behind all of them.
+            if shared:
+                backend.synchronize()
+        return result
+
+    return aside if backend.device_type == CPU else waiting
 
 
 def make_spec(name: str, given: dict[str, Any], inputs: int, backend: Backend | None) -> OpSpec:

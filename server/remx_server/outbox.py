@@ -16,6 +16,8 @@ from remx_contract.errors import MXNetError
 from remx_contract.status import to_failure
 from remx_contract.v1 import stream_pb2
 
+from .turns import Aside
+
 _ACKNOWLEDGE: Final = stream_pb2.Down()
 _PONG: Final = stream_pb2.Down()
 """Stand in the line for messages that are made when their turn comes, of what is newest then."""
@@ -76,9 +78,10 @@ class Outbox:
 
     def put(self, message: stream_pb2.Down) -> None:
         """Queue a message; blocks while the client reads more slowly than it asks."""
+        if self._kept_bytes > self._limit:
+            with Aside(), self._changed:
+                self._changed.wait_for(lambda: self._kept_bytes <= self._limit or self._closed)
         with self._changed:
-            while self._kept_bytes > self._limit and not self._closed:
-                self._changed.wait()
             self._keep(message)
 
     def _keep(self, message: stream_pb2.Down) -> None:

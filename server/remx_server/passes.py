@@ -28,6 +28,8 @@ NOTHING: Final[dict[int, Any]] = {}
 """What a node has saved when a pass is done with it."""
 MAX_FORMS: Final = 512
 """How many forms of graphs an executor knows before it starts anew."""
+STEPS_PER_LOOK: Final = 64
+"""After how many kernels of a program others may have their turn."""
 MAX_NODES: Final = 60_000
 """How many nodes the graphs of the known forms have together before it starts anew; a larger graph is walked
 each time. A node takes about 1.5 kB."""
@@ -208,12 +210,15 @@ class Program:
         A slot is dead where no later step uses it.
     results : list of (leaf number, slot, TensorSpec)
         The gradients.
+    peak : int
+        The most bytes that it has in use at a time, beside those that were there before.
     """
 
-    __slots__ = ("backend", "fills", "given", "loads", "results", "slots", "steps")
+    __slots__ = ("backend", "fills", "given", "loads", "peak", "results", "slots", "steps")
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
+        self.peak = 0
         self.slots = 0
         self.loads: list[tuple[int, int, bool, int]] = []
         self.given: list[tuple[int, int]] = []
@@ -234,35 +239,41 @@ class Program:
             Whatever a kernel raised, named and classed.
         """
         backend = self.backend
-        executor.use(backend)
-        slots = self._loaded(found.nodes, given)
+        executor.reserve(backend, self.peak)
+        slots = self._loaded(found.nodes, given, executor)
         if not retain_graph:
             for node in found.nodes:
                 node.inputs = node.outputs = NOTHING
-        at = slots.__getitem__
-        ndarray = backend.ndarray
-        running = ""
-        try:
-            for op, call, arguments, per_call, targets, dead in self.steps:
-                running = op
-                result = call(*map(at, arguments), **per_call) if per_call else call(*map(at, arguments))
-                if result.__class__ is ndarray:
-                    slots[targets] = result
-                elif result.__class__ is tuple:
-                    for target, part in zip(targets, result, strict=False):
-                        slots[target] = part
-                else:
-                    # A ufunc on arrays without axes gives NumPy scalars.
-                    slots[targets] = backend.xp.asarray(result)
-                for slot in dead:
-                    slots[slot] = None
-        except Exception as error:
-            raise executor.classify(error, running) from error
+        steps = self.steps
+        for start in range(0, len(steps), STEPS_PER_LOOK):
+            if start:
+                executor.look()
+            self._run_steps(steps[start : start + STEPS_PER_LOOK], slots, executor)
         return {
             found.leaves[number]: Value(slots[slot], spec, backend) for number, slot, spec in self.results
         }
 
-    def _loaded(self, nodes: list[Node], given: Sequence[Value | None]) -> list[Any]:
+    def _run_steps(self, steps: Sequence[Any], slots: list[Any], executor: Executor) -> None:
+        at = slots.__getitem__
+        backend = self.backend
+        ndarray = backend.ndarray
+        for op, call, arguments, per_call, targets, dead in steps:
+            try:
+                result = call(*map(at, arguments), **per_call) if per_call else call(*map(at, arguments))
+            except Exception as error:
+                result = executor.again(error, op, backend, self.peak, call, map(at, arguments), per_call)
+            if result.__class__ is ndarray:
+                slots[targets] = result
+            elif result.__class__ is tuple:
+                for target, part in zip(targets, result, strict=False):
+                    slots[target] = part
+            else:
+                # A ufunc on arrays without axes gives NumPy scalars.
+                slots[targets] = backend.xp.asarray(result)
+            for slot in dead:
+                slots[slot] = None
+
+    def _loaded(self, nodes: list[Node], given: Sequence[Value | None], executor: Executor) -> list[Any]:
         """The slots before the first step."""
         slots: list[Any] = [None] * self.slots
         for slot, number, output, index in self.loads:
@@ -273,9 +284,8 @@ class Program:
         for slot, number in self.given:
             value = given[number]
             slots[slot] = value and value.data
-        xp = self.backend.xp
         for slot, spec, function in self.fills:
-            slots[slot] = getattr(xp, function)(spec.shape, spec.dtype)
+            slots[slot] = executor.filled_array(function, spec, self.backend)
         return slots
 
 
@@ -358,7 +368,21 @@ class Tracer:
             dead = tuple({slot for slot in (*arguments, *made) if slot not in used})
             used.update(arguments)
             program.steps[at] = (name, call, arguments, per_call, targets, dead)
+        program.peak = self._peak(program)
         return program
+
+    def _peak(self, program: Program) -> int:
+        """The most bytes that the slots have at a time, without those that a program finds; views count as
+        what they are views of, which may live as long."""
+        sizes = [value.spec.nbytes for value in self._values]
+        for slot, *_ in (*program.loads, *program.given):
+            sizes[slot] = 0
+        used = peak = sum(sizes[slot] for slot, _, _ in program.fills)
+        for _, _, _, _, targets, dead in program.steps:
+            used += sum(sizes[slot] for slot in (targets if targets.__class__ is tuple else (targets,)))
+            peak = max(peak, used)
+            used -= sum(sizes[slot] for slot in dead)
+        return peak
 
 
 class Passes:

@@ -163,6 +163,7 @@ class _Plan:
         most = self._session.limits.names
         if len(self._session.names.keys() | self._checkpoint.names.keys()) > most:
             raise LimitError(f"a session can have {most} named tensors")
+        self._session.admit(len(self._handles.keys() - self._session.table.keys()))
         parts: dict[int, list[int]] = defaultdict(list)
         for number in self._wanted:
             if (memory := self._checkpoint.entries[number].memory) >= 0:
@@ -202,7 +203,7 @@ class _Plan:
             for memory in memories:
                 stored = self._checkpoint.memories[memory]
                 backend = self._backend(stored.context)
-                self._session.executor.use(backend)
+                self._session.executor.reserve(backend, stored.array.nbytes)
                 self._new[memory] = backend.copy_from(_native(stored), host)
         except Exception as error:
             raise classify(error, "restore") from error

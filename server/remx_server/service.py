@@ -19,6 +19,7 @@ from remx_contract.errors import (
     LimitError,
     MXNetError,
     ProtocolError,
+    QuotaError,
     ServerUnreachableError,
     SessionLostError,
     UnauthenticatedError,
@@ -33,6 +34,7 @@ from . import (
 from .access import Access
 from .backend import Devices
 from .checkpoints import Store
+from .commons import Commons
 from .config import Config
 from .keeping import Keeper
 from .log import log
@@ -80,6 +82,7 @@ class Service:
         self.config = config
         self.devices = devices
         self.access = Access(config)
+        self.commons = Commons(config.limits)
         # A session stays here until its thread has ended, so that it counts for as long as it costs.
         self._sessions: dict[bytes, Session] = {}
         self._endings: OrderedDict[bytes, tuple[str, MXNetError | None]] = OrderedDict()
@@ -192,10 +195,11 @@ class Service:
                 raise LimitError(f"the server has {self.config.limits.sessions} sessions, which is its limit")
             # The token file may have been read again since the token was looked up.
             owner = self.access.renewed(owner)
+            self._check_quota(owner)
             if token in self._sessions:
                 raise SessionLostError("the session is ending, or being taken over by another client")
             name = str(next(self._numbers))
-            session = Session(self.devices, self.config.limits, name, self._ended, owner)
+            session = Session(self.devices, self.config.limits, name, self._ended, owner, self.commons)
             session.token = token or session.token
             session.client_id, session.keeper = client_id, self.keeper
             self._sessions[session.token] = session
@@ -243,6 +247,13 @@ class Service:
         event = "session taken over" if hello.take_over else "session resumed"
         log.info(event, extra={"session": session.name, "owner": owner.name, "client": hello.client[:200]})
         return session, line
+
+    def _check_quota(self, owner: Owner) -> None:
+        """QuotaError for an owner who has as many sessions as they may."""
+        quota = owner.quota.sessions
+        open_now = sum(session.owner.name == owner.name for session in self._sessions.values())
+        if quota is not None and open_now >= quota:
+            raise QuotaError(f"the quota of {quota:,} sessions is used up", got=f"one more beside {open_now}")
 
     def _ended(self, session: Session) -> None:
         if session.finished:

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
@@ -36,8 +38,10 @@ from . import tape
 from .backend import Backend, Devices
 from .calls import Calls
 from .commands import Commands, tensor_spec
+from .commons import Commons
 from .config import Limits
 from .executor import Executor, OpSpec, poison
+from .holdings import Usage, usage
 from .keeping import Keeper
 from .log import log
 from .outbox import Line, Outbox
@@ -46,7 +50,9 @@ from .parameters import Parameters
 from .philox import PhiloxState
 from .positions import CountedStreams
 from .random_state import RandomState
+from .spills import Spills
 from .transfers import Transfers
+from .turns import SLICE_SECONDS, Aside, Seat
 from .value import Failure, Value
 
 _INVOKE: Final = codec.INVOKE
@@ -64,6 +70,10 @@ _OVERHEAD: Final = 256
 """What a waiting batch costs beside its bytes, roughly."""
 _MAX_FAILURES: Final = 16
 """How many failures wait for a barrier; the first ones are those that matter."""
+_FAILED_HANDLES: Final = 1 << 20
+"""How many tensors a session can have beyond its quota, all of which have failed."""
+_SLICE_WORDS: Final = (16, 4096)
+"""The least and the most code words that are run before others may have their turn."""
 
 
 class SupersededError(Exception):
@@ -81,11 +91,13 @@ class Client:
         Names its process.
     """
 
-    def __init__(self, limits: Limits, client_id: bytes = b"") -> None:
+    def __init__(
+        self, limits: Limits, upload_quota: Callable[[], int | None], client_id: bytes = b""
+    ) -> None:
         self.received = 0
         self.client_id = client_id
         self.outbox = Outbox(limits.unread_bytes)
-        self.transfers = Transfers(limits)
+        self.transfers = Transfers(limits, upload_quota)
 
 
 _Entry = tuple[stream_pb2.Batch, int] | Client | Callable[[], None]
@@ -105,6 +117,8 @@ class Session:
         Called by the session's thread when it is over and everything is freed.
     owner : Owner
         Whoever it belongs to.
+    commons : Commons, optional
+        What it shares with the other sessions of the server.
     """
 
     def __init__(
@@ -114,11 +128,15 @@ class Session:
         name: str,
         on_end: Callable[[Session], None] = lambda session: None,
         owner: Owner = ANYBODY,
+        commons: Commons | None = None,
     ) -> None:
         self.name = name
         # Replaced from outside, when the token file is read again; the session's thread looks at each batch.
         self.owner = owner
         self._owner_known = owner
+        self.commons = commons or Commons(limits)
+        self.seat = Seat(self.commons.turns)
+        self._slice_words = _SLICE_WORDS[0]
         self.token = secrets.token_bytes(16)
         # The client's process, and what keeps checkpoints; both are set by whoever opens the session.
         self.client_id = b""
@@ -139,13 +157,17 @@ class Session:
         self.failures: list[Failure] = []
         # Of the client that the session's thread works for; where another one has just taken the session
         # over, its own come when the thread has done what was asked before.
-        self.client = Client(limits)
+        self.client = Client(limits, self._upload_quota)
         self.outbox = self.client.outbox
         self.transfers = self.client.transfers
         # The client's Functions that the tape cannot come to any more.
         self.dropped_functions: deque[int] = deque()
         self.calls = Calls(self, limits.call_seconds)
         self._commands = Commands(self)
+        self.spills = Spills(self)
+        self.last_used = time.monotonic()
+        self.meter = self.commons.accounts.open(self)
+        self._set_up_executor()
         self._random_threads: set[int] = set()
         self._inbox: SimpleQueue[_Entry | None] = SimpleQueue()
         # The stream that the client speaks through now, and how long it may have none.
@@ -160,8 +182,19 @@ class Session:
         self._progress = threading.Event()
         self._closing = threading.Event()
         self._on_end = on_end
+        self.commons.spiller.add(self)
         self._thread = threading.Thread(target=self._work, name=f"session-{name}", daemon=True)
         self._thread.start()
+
+    def _set_up_executor(self) -> None:
+        """Tie the executor to what the session shares with others."""
+        executor, spiller = self.executor, self.commons.spiller
+        executor.look = self.seat.look_inside
+        executor.left = executor.left_elsewhere = executor.last_rank = 0
+        executor.more_bytes = self.meter.more_bytes
+        executor.more_nodes = self.meter.more_nodes
+        executor.relieve = partial(spiller.relieve, self)
+        executor.after_failure = partial(spiller.after_failure, self)
 
     # What the edge calls, from its own threads.
 
@@ -200,7 +233,7 @@ class Session:
         before = self.client
         before.outbox.close(SessionError("another client has taken the session over"))
         before.transfers.close()
-        self.client = Client(self.limits, client_id)
+        self.client = Client(self.limits, self._upload_quota, client_id)
         self._inbox.put(self.client)
 
     def detach(self, line: Line) -> None:
@@ -286,8 +319,11 @@ class Session:
                 self.client.outbox.pong()
 
     def _is_full(self, line: Line) -> bool:
+        most = self.limits.queued_bytes
+        quota = self.owner.quota.stream_bytes
         waiting = self._submitted - self._finished
-        return waiting > self.limits.queued_bytes and self._line is line and not self.closing
+        full = waiting > (most if quota is None else min(most, quota))
+        return full and self._line is line and not self.closing
 
     def ping(self, ping: stream_pb2.Ping, line: Line) -> None:
         """Tell the client that the server is there."""
@@ -314,6 +350,18 @@ class Session:
     def between_batches(self, function: Callable[[], None]) -> None:
         """Have the session's thread call a function when it has done what is queued; it must not raise."""
         self._inbox.put(function)
+
+    def _upload_quota(self) -> int | None:
+        return self.owner.quota.upload_bytes
+
+    def usage(self) -> Usage:
+        """What the session holds now; for any thread. It walks over all that there is."""
+        return usage(self)
+
+    @property
+    def seconds(self) -> float:
+        """The time that the session has used."""
+        return self.seat.seconds
 
     def close(self, error: MXNetError | None = None) -> None:
         """End the session: its thread stops after the command it is in, and frees everything."""
@@ -354,13 +402,17 @@ class Session:
             with np.errstate(all="ignore"):
                 while (entry := self._next()) is not None and not self._closing.is_set():
                     if isinstance(entry, Client):
-                        self._start_anew(entry)
+                        with self.seat:
+                            self._start_anew(entry)
                         continue
                     if callable(entry):
-                        entry()
+                        # Without the turn, but as in the middle of an op: what it needs stays in its place.
+                        with self.seat, Aside():
+                            entry()
                         continue
                     batch, size = entry
-                    self.apply(batch)
+                    with self.seat:
+                        self.apply(batch)
                     self._finished += size
                     self._progress.set()
         except MXNetError as error:
@@ -372,10 +424,13 @@ class Session:
             self.close(InternalError(f"{type(error).__name__}: {error}"))
         finally:
             self.close()
-            self.calls.close()
-            self.table.clear()
-            self.names.clear()
-            self.failures.clear()
+            with self.seat:
+                self.calls.close()
+                self.table.clear()
+                self.names.clear()
+                self.failures.clear()
+                self.commons.spiller.remove(self)
+                self.meter.close()
             self._on_end(self)
 
     def _start_anew(self, client: Client) -> None:
@@ -403,7 +458,8 @@ class Session:
                     return self._inbox.get(timeout=seconds)
             except Empty:
                 pass
-            self.calls.expire()
+            with self.seat:
+                self.calls.expire()
         return self._inbox.get()
 
     def apply(self, batch: stream_pb2.Batch) -> None:
@@ -411,46 +467,71 @@ class Session:
         if self.owner is not self._owner_known:
             self._learn_owner()
         self.transfers.settle()
-        self._run(list(batch.code), iter(batch.commands))
+        code = list(batch.code)
+        if self.executor.several_devices:
+            self.spills.recent.append(code)
+        self._run(code, iter(batch.commands))
+        self.spills.settle()
+        self.last_used = time.monotonic()
         self.applied = batch.sequence
         self.outbox.acknowledge(batch.sequence, len(self.table), self.dropped_functions)
 
     def _run(self, code: list[int], commands: Iterator[stream_pb2.Command]) -> None:
-        table = self.table
-        specs = self.specs
-        invoke = self._invoke
-        drop = table.pop
+        """Run a batch in slices, between which others may have their turn. A slice has as many words as fit
+        into its time, by those that came before."""
+        least, most = _SLICE_WORDS
         at = 0
-        end = len(code)
+        start = time.perf_counter()
         try:
-            while at < end:
-                head = code[at]
-                kind = head & _KIND
-                if kind == _INVOKE:
-                    spec = specs.get(head >> _SHIFT)
-                    if spec is None:
-                        raise ProtocolError(f"spec {head >> _SHIFT} is not defined")
-                    after = at + spec.length
-                    if after > end:
-                        raise ProtocolError("a batch ends inside an invoke")
-                    invoke(spec, head, code, at + 1)
-                    at = after
-                elif kind == _RELEASE:
-                    after = at + 1 + (head >> _COUNT_SHIFT)
-                    if after > end:
-                        raise ProtocolError("a batch ends inside a release")
-                    for handle in code[at + 1 : after]:
-                        drop(handle, None)
-                    at = after
-                elif kind == _CALL:
-                    self._commands.run(next(commands))
-                    at += 1
-                    if at < end:
-                        self.transfers.settle()
-                else:
-                    raise ProtocolError(f"code word {head} has an unknown kind")
+            while at < len(code):
+                at = self._run_slice(code, commands, at, at + self._slice_words)
+                now = time.perf_counter()
+                if now - start > SLICE_SECONDS:
+                    self._slice_words = max(self._slice_words >> 2, least)
+                elif now - start < SLICE_SECONDS / 2:
+                    self._slice_words = min(self._slice_words << 1, most)
+                self.seat.look()
+                start = time.perf_counter()
         except (StopIteration, IndexError):
             raise ProtocolError("a batch's code and commands do not fit together") from None
+
+    def _run_slice(self, code: list[int], commands: Iterator[stream_pb2.Command], at: int, stop: int) -> int:
+        """Run what begins before ``stop``; returns where the next slice begins."""
+        table = self.table
+        specs = self.specs
+        drop = table.pop
+        end = len(code)
+        stop = min(stop, end)
+        # No slice makes more tensors than it has words.
+        easy = not self.spills.count and len(table) + stop - at <= self.meter.handles
+        invoke = self._invoke if easy else self._invoke_with_care
+        while at < stop:
+            head = code[at]
+            kind = head & _KIND
+            if kind == _INVOKE:
+                spec = specs.get(head >> _SHIFT)
+                if spec is None:
+                    raise ProtocolError(f"spec {head >> _SHIFT} is not defined")
+                after = at + spec.length
+                if after > end:
+                    raise ProtocolError("a batch ends inside an invoke")
+                invoke(spec, head, code, at + 1)
+                at = after
+            elif kind == _RELEASE:
+                after = at + 1 + (head >> _COUNT_SHIFT)
+                if after > end:
+                    raise ProtocolError("a batch ends inside a release")
+                for handle in code[at + 1 : after]:
+                    drop(handle, None)
+                at = after
+            elif kind == _CALL:
+                self._commands.run(next(commands))
+                at += 1
+                if at < end:
+                    self.transfers.settle()
+            else:
+                raise ProtocolError(f"code word {head} has an unknown kind")
+        return at
 
     def _invoke(self, spec: OpSpec, head: int, code: list[int], at: int) -> None:
         """Run one invoke whose words start at ``at`` with the site."""
@@ -481,6 +562,28 @@ class Session:
                 raise HandleError(op=spec.op.name, message=f"handle {handle} was used twice")
             table[handle] = value
             outputs_at += 1
+
+    def _invoke_with_care(self, spec: OpSpec, head: int, code: list[int], at: int) -> None:
+        """Run one invoke of a session that may have spilled some of its tensors, or have no right to more."""
+        inputs_end = at + 1 + spec.inputs
+        outputs_at = inputs_end + spec.words
+        outputs = code[outputs_at : outputs_at + spec.outputs]
+        values = list(map(self.table.get, code[at + 1 : inputs_end]))
+        try:
+            if head & _WRITING:
+                values_at_hand = [*values, *map(self.table.get, outputs)]
+            else:
+                values_at_hand = values
+                self.admit(len(outputs))
+            if self.spills.count:
+                for value in values_at_hand:
+                    if value is not None:
+                        self.spills.bring(value)
+        except MXNetError as error:
+            self.ops += 1
+            self._fail_invoke(spec, head, code, inputs_end, values, code[at], error.named(spec.op.name))
+            return
+        self._invoke(spec, head, code, at)
 
     def _per_call(self, spec: OpSpec, code: list[int], at: int) -> dict[str, Any]:
         per_call: dict[str, Any] = {}
@@ -529,6 +632,10 @@ class Session:
 
     # What commands use.
 
+    def admit(self, handles: int) -> None:
+        """QuotaError where the session cannot have so many tensors more."""
+        self.meter.more_handles(handles)
+
     def fail(self, error: MXNetError, site: int) -> Failure:
         """The failure that an error makes, noted for the next barrier."""
         if isinstance(error, KernelError):
@@ -544,6 +651,8 @@ class Session:
         """Give a value its handle; HandleError if it has been given already."""
         if handle in self.table:
             raise HandleError(f"handle {handle} was used twice")
+        if len(self.table) > self.meter.handles + _FAILED_HANDLES:
+            raise LimitError(f"{len(self.table):,} tensors are too many by far")
         self.table[handle] = value
 
     def value(self, handle: int) -> Value:

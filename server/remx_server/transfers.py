@@ -20,10 +20,11 @@ from typing import Any, Final
 
 import numpy as np
 from remx_contract import codec
-from remx_contract.errors import LimitError, MXNetError, ProtocolError, TransferError
+from remx_contract.errors import LimitError, MXNetError, ProtocolError, QuotaError, TransferError
 
 from . import memory
 from .config import Limits
+from .turns import Aside
 
 CHUNK_BYTES: Final = 1 << 20
 """The size of a download's chunks."""
@@ -122,10 +123,13 @@ class Transfers:
     Parameters
     ----------
     limits : Limits
+    quota : callable, optional
+        Gives the size of the largest upload by the owner's quota, if there is one.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, quota: Callable[[], int | None] = lambda: None) -> None:
         self._limits = limits
+        self._quota = quota
         self._changed = threading.Condition()
         self._uploads: dict[int, _Upload] = {}
         self._downloads: dict[int, Download] = {}
@@ -168,7 +172,12 @@ class Transfers:
         if upload.length is not None:
             raise ProtocolError(f"transfer {transfer} was used twice")
         free = memory.available()
-        if length > self._limits.upload_bytes:
+        quota = self._quota()
+        if quota is not None and length > quota:
+            upload.error = QuotaError(
+                f"the quota of {quota:,} upload_bytes is used up", got=f"an upload of {length:,} bytes"
+            )
+        elif length > self._limits.upload_bytes:
             upload.error = LimitError(f"an upload holds at most {self._limits.upload_bytes} bytes")
         elif length > memory.LARGE_BYTES and free is not None and length > free:
             upload.error = LimitError(f"the host has no room for an upload of {length} bytes")
@@ -368,7 +377,8 @@ class Transfers:
         with self._changed:
             waiting = [download for download in self._downloads.values() if download in shared]
         for download in waiting:
-            download.own()
+            with Aside(works=True):
+                download.own()
 
     def _drop_stale(self) -> None:
         """Forget downloads that nobody has fetched for a long time."""
