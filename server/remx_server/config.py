@@ -41,8 +41,6 @@ class Limits:
         Named tensors.
     early_bytes, early_uploads : int
         How much of uploads that no command has asked for yet is kept, and of how many.
-    spill_below : float
-        The part of a GPU's memory that is to stay free, by spilling.
     """
 
     sessions: int = setting(256, Count(1), "sessions", LIMITS, "sessions of all owners at a time")
@@ -94,6 +92,9 @@ class Limits:
         LIMITS,
         "whether tensors of idle sessions move from a GPU to host memory where it is short of memory",
     )
+    spill_percent: int = setting(
+        3, Count(), "spill-below", LIMITS, "percent of a GPU's memory that they leave free for others"
+    )
     batch_words: int = 1 << 20
     specs: int = 200_000
     lease_seconds: float = setting(
@@ -116,7 +117,6 @@ class Limits:
     names: int = 100_000
     early_bytes: int = 64 << 20
     early_uploads: int = 1024
-    spill_below: float = 0.03
 
 
 @dataclass(frozen=True)

@@ -324,7 +324,7 @@ class Spiller:
 
     def margin(self, backend: Backend) -> int:
         """How much of a device's memory is to stay free."""
-        return int(backend.info().memory * self._limits.spill_below) if self._limits.spill else 0
+        return backend.info().memory * self._limits.spill_percent // 100
 
     def relieve(self, session: Session, backend: Backend, size: int) -> None:
         """Spill where an op that allocates so many bytes would leave too little free."""

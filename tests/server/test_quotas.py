@@ -343,9 +343,11 @@ def test_the_stream_s_quota_is_its_back_pressure(service: Service, connect: Conn
     for _ in range(20):
         assert wire.read(wire.put([1.0])) == [1]
     session._submitted += 1000
-    assert session._is_full()
+    line = session._line
+    assert line is not None
+    assert session._is_full(line)
     session.owner = replace(session.owner, quota=Quota(stream_bytes=1000))
-    assert not session._is_full()
+    assert not session._is_full(line)
     session._submitted -= 1000
 
 

@@ -92,7 +92,7 @@ def start() -> Iterator[Start]:
 
     def start(capacity: int = CAPACITY, **limits: Any) -> Machine:
         found, gpu = devices(capacity)
-        limits = {"spill_below": 0.0, **limits}
+        limits = {"spill_percent": 0, **limits}
         machine = Machine(Service(Config(limits=replace(LIMITS, **limits)), found), gpu, [])
         machines.append(machine)
         return machine
@@ -394,7 +394,7 @@ def test_spilling_can_be_off(start: Start) -> None:
 
 def test_a_part_of_the_memory_stays_free(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("remx_server.memory.LARGE_BYTES", 10 * KIB)
-    machine = start(spill_below=0.3)
+    machine = start(spill_percent=30)
     idle, busy = machine.connect(), machine.connect()
     idle.wait(idle.ones(20 * KIB))
     idle.wait(idle.ones(20 * KIB))
