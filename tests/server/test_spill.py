@@ -6,6 +6,7 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -90,10 +91,11 @@ def start() -> Iterator[Start]:
     gc.collect()
     assert bytes_in_use() == 0
 
-    def start(capacity: int = CAPACITY, **limits: Any) -> Machine:
+    def start(capacity: int = CAPACITY, state_dir: Path | None = None, **limits: Any) -> Machine:
         found, gpu = devices(capacity)
         limits = {"spill_percent": 0, **limits}
-        machine = Machine(Service(Config(limits=replace(LIMITS, **limits)), found), gpu, [])
+        config = Config(limits=replace(LIMITS, **limits), state_dir=state_dir)
+        machine = Machine(Service(config, found), gpu, [])
         machines.append(machine)
         return machine
 
@@ -265,6 +267,24 @@ def test_reading_what_is_away_leaves_it_there(machine: Machine) -> None:
     assert (np.frombuffer(raw, "float32") == 2).all()
     assert machine.spilled == [80 * KIB + 12]
     assert session.spills.returns == 0
+
+
+def test_a_checkpoint_has_what_is_away_and_brings_it_back(start: Start, tmp_path: Path) -> None:
+    machine = start(state_dir=tmp_path)
+    idle = machine.connect()
+    kept = idle.ones(40 * KIB, 3.0)
+    idle.command(name=pb.Name(name="w", handle=kept))
+    idle.settle()
+    machine.press()
+    idle.command(save=pb.Save(request=5, name="saved"))
+    assert idle.answer(5).checkpoint.tensors == 1
+    assert machine.spilled == [40 * KIB]
+    idle.command(put=pb.Put(handle=kept, context=GPU, tensor=message(np.zeros(10 * KIB)), write=True))
+    assert idle.read(idle.op("max", kept)) == [0]
+    machine.press()
+    idle.command(restore=pb.Restore(request=6, name="saved"))
+    assert list(idle.answer(6).checkpoint.names) == ["w"]
+    assert idle.read(idle.op("max", kept)) == [3]
 
 
 def test_what_is_dropped_while_it_is_away_is_gone(machine: Machine) -> None:
