@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,21 @@ _INSTALL: Final = (
     "install the server part (pip install 'remx[server]', or 'remx[cuda12]' for a GPU), "
     "or set REMX_SERVER=host:port to use a running server"
 )
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a program shows a server, and how it knows the server; None for what the environment says."""
+
+    token: str | None = field(default=None, repr=False)
+    ca: Ca = None
+    certificate: FileName = None
+    key: FileName = None
+
+
+_FROM_ENVIRONMENT: Final = Credentials()
+_known: Final[dict[str, Credentials]] = {}
+"""By address, those that connections were made with."""
 
 
 class InsecureConnectionWarning(UserWarning):
@@ -85,7 +101,7 @@ def connect(
     UnauthenticatedError, ContractMismatchError
         If the server does not want this client.
     """
-    session = _open(address, token, timeout, reconnect, ca, certificate, key)
+    session = _open(address, Credentials(token, ca, certificate, key), timeout, reconnect)
     _current.use(session)
     return session
 
@@ -114,7 +130,10 @@ def attach(
     where = address or home or os.environ.get("REMX_SERVER", "")
     if not where:
         raise ArgumentError(argument="address", got="none", expected="that of the server with the session")
-    taken = _open(where, token, timeout, reconnect, ca, certificate, key, name)
+    given = Credentials(token, ca, certificate, key)
+    if given == _FROM_ENVIRONMENT:
+        given = _known.get(where, given)
+    taken = _open(where, given, timeout, reconnect, name)
     _current.use(taken)
     return taken
 
@@ -126,30 +145,28 @@ def disconnect() -> None:
 
 def _open(
     address: str,
-    token: str | None = None,
+    credentials: Credentials = _FROM_ENVIRONMENT,
     timeout: float = 10.0,
     reconnect: float | None = None,
-    ca: Ca = None,
-    certificate: FileName = None,
-    key: FileName = None,
     take_over: bytes = b"",
 ) -> Session:
     """A session on a running server."""
     _current.check_fork()
-    if token is None:
-        token = os.environ.get("REMX_TOKEN", "")
+    token = os.environ.get("REMX_TOKEN", "") if credentials.token is None else credentials.token
     if not address.startswith("unix:") and not address.rpartition(":")[2].isdigit():
         raise ArgumentError(argument="address", got=repr(address), expected="'host:port' or 'unix:/path'")
-    tls = _tls.find(address, ca, certificate, key)
+    tls = _tls.find(address, credentials.ca, credentials.certificate, credentials.key)
     if token and tls is None and not is_local(address):
         _warn_once(address)
     transport = GrpcTransport(address, token, tls)
     try:
-        return Session(transport, timeout, patience=reconnect, take_over=take_over)
+        session = Session(transport, timeout, patience=reconnect, take_over=take_over)
     except ServerUnreachableError as failure:
         if address.startswith("unix:"):
             raise
         raise _diagnosis.explain(address, tls, failure) from None
+    _known[address] = credentials
+    return session
 
 
 _warned: Final[set[str]] = set()

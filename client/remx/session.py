@@ -93,7 +93,7 @@ def attach(
     address : str, optional
         Where the server is, if not where it was for the program before.
     token, timeout, reconnect, ca, certificate, key
-        As for :func:`remx.connect`.
+        As for :func:`remx.connect`; what this program connected to that address with before is used again.
 
     Raises
     ------

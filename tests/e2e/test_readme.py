@@ -67,7 +67,7 @@ def _environment() -> dict[str, str]:
     return {**inherited, "REMX_DEVICE": "cpu"}
 
 
-def test_blocks_print_what_is_shown(address: str) -> None:
+def test_blocks_print_what_is_shown(address: str, tmp_path: Path) -> None:
     found = blocks()
     assert README.count("```python") == len(found) >= 8
     assert sum(ADDRESS in block.code for block in found) == 1
@@ -75,6 +75,7 @@ def test_blocks_print_what_is_shown(address: str) -> None:
         [sys.executable, "-W", "error", "-c", DRIVER],
         input=json.dumps([block.code.replace(ADDRESS, address) for block in found]),
         env=_environment(),
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=100,
