@@ -7,12 +7,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 from typing import Final
 
-from remx_contract.errors import DeviceError, MXNetError, ServerUnreachableError
+from remx_contract.errors import DeviceError, ServerUnreachableError
 
 from .config import Config
 from .log import log
+from .shares import SLOTS, make_file
 from .worker_process import START_SECONDS, WorkerProcess
 
 WAIT_SECONDS: Final = 8.0
@@ -39,6 +41,9 @@ class Pool:
         self._ready: deque[WorkerProcess] = deque()
         self._starting = 0
         self._alive: set[WorkerProcess] = set()
+        self._cores = make_file()
+        self._slots = count()
+        self._free_slots: list[int] = []
         self._waiting = 1
         self._failed = 0
         self._last_failure = ""
@@ -90,6 +95,9 @@ class Pool:
             for worker in self._alive:
                 worker.kill()
             self._changed.wait_for(lambda: not self._alive, START_SECONDS)
+            if self._cores is not None:
+                os.close(self._cores)
+                self._cores = None
 
     @property
     def ready_count(self) -> int:
@@ -108,10 +116,19 @@ class Pool:
                 self._starting += 1
                 try:
                     # Under the lock, so that a stop misses none.
-                    self._alive.add(WorkerProcess(self._config, self._became_ready, self._ended))
-                except (OSError, MXNetError) as error:
+                    self._start()
+                except OSError as error:
                     self._starting -= 1
                     self._note_failure(f"could not be started: {error}")
+
+    def _start(self) -> None:
+        slot = self._free_slots.pop() if self._free_slots else next(self._slots) % SLOTS
+        try:
+            worker = WorkerProcess(self._config, slot, self._cores, self._became_ready, self._ended)
+        except BaseException:
+            self._free_slots.append(slot)
+            raise
+        self._alive.add(worker)
 
     def _pause(self) -> float | None:
         """Seconds until the next worker is to be started; None where there are enough."""
@@ -130,6 +147,7 @@ class Pool:
     def _ended(self, worker: WorkerProcess) -> None:
         with self._changed:
             self._alive.discard(worker)
+            self._free_slots.append(worker.slot)
             if not worker.ready:
                 self._starting -= 1
                 self._note_failure(worker.failure or worker.how_it_ended())

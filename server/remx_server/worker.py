@@ -1,4 +1,6 @@
-"""``python -m remx_server.worker CONTROL TRACE``: the process of one session, started by ``workers.py``.
+"""``python -m remx_server.worker CONTROL TRACE [CORES]``: the process of one session.
+
+The numbers are open files that its parent (``worker_process.py``) left it.
 
 It has no address. What it is told comes over the control line, a socket that its parent made, and so do the
 sockets of the calls that the parent passes on; they run by the same edge and service as in a server without
@@ -49,25 +51,30 @@ def set_up_process(trace: int) -> None:
 
 def main() -> None:
     """Serve one session."""
-    control_end, trace = map(int, sys.argv[1:])
+    control_end, trace, *more = map(int, sys.argv[1:])
+    cores = more[0] if more else None
     set_up_process(trace)
     tie_to_parent(0)
     control = Control(socket.socket(fileno=control_end))
     try:
-        settings = control.receive()[0]["config"]
+        first, _ = control.receive()
     except LineBrokenError:
         os._exit(0)
-    log.set_up(settings["log_level"])
+    config = unpack_config(first["config"])
+    log.set_up(config.log_level)
     # These import NumPy.
     blas.set_up_environment()
     from remx_contract.errors import MXNetError
 
     from . import process
     from .one_session import Host
+    from .shares import Shares
 
     try:
         process.set_up()
-        host = Host(control, unpack_config(settings))
+        if cores is not None:
+            blas.THREADS.shares = Shares(cores, first["slot"])
+        host = Host(control, config)
         control.send(host.warm_up())
     except MXNetError as error:
         control.send({"failed": str(error)})

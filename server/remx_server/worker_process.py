@@ -99,6 +99,10 @@ class WorkerProcess:
     Parameters
     ----------
     config : Config
+    slot : int
+        Its place among the workers that share the cores.
+    cores : int or None
+        The file in which they do.
     on_ready : callable
         Called with the worker when it can take its session.
     on_end : callable
@@ -116,6 +120,8 @@ class WorkerProcess:
     def __init__(
         self,
         config: Config,
+        slot: int,
+        cores: int | None,
         on_ready: Callable[[WorkerProcess], None],
         on_end: Callable[[WorkerProcess], None],
     ) -> None:
@@ -125,6 +131,7 @@ class WorkerProcess:
         self.ready = False
         self.stopped = False
         self.gone = threading.Event()
+        self.slot = slot
         self._on_ready = on_ready
         self._on_end = on_end
         self._numbers = count(1)
@@ -133,13 +140,14 @@ class WorkerProcess:
         mine, theirs = socket.socketpair()
         tie, self._tie = os.pipe()
         self._trace, trace = os.pipe()
+        passed = (theirs.fileno(), trace) if cores is None else (theirs.fileno(), trace, cores)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"{__package__}.worker", str(theirs.fileno()), str(trace)],
+                [sys.executable, "-m", f"{__package__}.worker", *map(str, passed)],
                 stdin=tie,
                 stdout=subprocess.DEVNULL,
                 env=_environment(),
-                pass_fds=(theirs.fileno(), trace),
+                pass_fds=passed,
                 # Its own process group, so that an interrupt typed at the terminal reaches the front alone.
                 start_new_session=True,
             )
@@ -252,7 +260,7 @@ class WorkerProcess:
     def _follow(self, config: Config) -> None:
         """Take what the worker says until its process is gone; in a thread of its own."""
         try:
-            self._control.send({"config": pack_config(config)})
+            self._control.send({"config": pack_config(config), "slot": self.slot})
             message, _ = self._control.receive(START_SECONDS)
             self.failure = message.get("failed", "")
             if "ready" in message:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -220,7 +221,7 @@ def test_an_exit_is_a_crash_too(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
     # The interpreter itself gives up then.
     monkeypatch.setattr(worker_process, "_environment", lambda: {"PYTHONHOME": "/nowhere"})
-    worker = WorkerProcess(CONFIG, lambda worker: None, lambda worker: ended.set())
+    worker = WorkerProcess(CONFIG, 0, None, lambda worker: None, lambda worker: ended.set())
     assert ended.wait(20)
     assert worker.crashed
     assert worker.how_it_ended() == "exited with status 1"
@@ -476,11 +477,11 @@ def test_a_worker_that_does_not_start_is_tried_again_after_pauses(
     attempts: list[float] = []
     real = worker_process.WorkerProcess
 
-    def flaky(config: Config, *callbacks: Callable[[WorkerProcess], None]) -> WorkerProcess:
+    def flaky(*arguments: Any) -> WorkerProcess:
         attempts.append(time.monotonic())
         if len(attempts) < 4:
             raise OSError("no more processes")
-        return real(config, *callbacks)
+        return real(*arguments)
 
     monkeypatch.setattr(pool_module, "WorkerProcess", flaky)
     pool_module.log.propagate = True
@@ -509,7 +510,7 @@ def test_a_session_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_worker_that_never_gets_ready_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_process, "START_SECONDS", 0.01)
     gone = threading.Event()
-    worker = WorkerProcess(CONFIG, lambda worker: None, lambda worker: gone.set())
+    worker = WorkerProcess(CONFIG, 0, None, lambda worker: None, lambda worker: gone.set())
     assert gone.wait(10)
     assert "not ready within" in worker.failure
     assert not psutil.pid_exists(worker.pid)
