@@ -1,4 +1,4 @@
-"""Answering calls that come over lines, in the way that gRPC has them answered."""
+"""Answering calls that come over links, in the way that gRPC has them answered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, Final, NoReturn
 
-from .frames import END, MESSAGE, Json, Line, LineBrokenError, Outcome, unpack_metadata
+from .frames import END, MESSAGE, Json, Link, LinkBrokenError, Outcome, unpack_metadata
 from .log import log
 
 _UNKNOWN: Final = 2
@@ -18,18 +18,18 @@ _INTERNAL: Final = 13
 
 
 class Context:
-    """What the edge wants of gRPC, for a call that comes over a line.
+    """What the edge wants of gRPC, for a call that comes over a link.
 
     Parameters
     ----------
-    line : Line
+    link : Link
     metadata : sequence of (str, str or bytes)
     peer : str
         The client's address.
     """
 
-    def __init__(self, line: Line, metadata: tuple[tuple[str, str | bytes], ...], peer: str) -> None:
-        self._line = line
+    def __init__(self, link: Link, metadata: tuple[tuple[str, str | bytes], ...], peer: str) -> None:
+        self._link = link
         self._metadata = metadata
         self._peer = peer
         self._lock = threading.Lock()
@@ -82,25 +82,25 @@ class Context:
 
     def give_up(self) -> None:
         """The client is gone."""
-        self._line.break_off()
+        self._link.break_off()
         self.over()
 
     def messages(self, deserialize: Callable[[bytes], Any] | None) -> Iterator[Any]:
         """What the client says, until it has nothing more to say."""
         try:
             while True:
-                kind, data = self._line.receive()
+                kind, data = self._link.receive()
                 if kind != MESSAGE:
                     return
                 yield deserialize(data) if deserialize else data
-        except LineBrokenError:
+        except LinkBrokenError:
             self.over()
             raise
         except Exception:
             self.outcome = Outcome(_INTERNAL, "Exception deserializing request!")
             raise
         finally:
-            self._line.done_reading()
+            self._link.done_reading()
 
 
 class _AbortedError(Exception):
@@ -123,11 +123,11 @@ class Calls:
 
     def start(self, number: int, header: Json, end: socket.socket) -> None:
         """Run a call in a thread of its own."""
-        line = Line(end)
-        context = Context(line, unpack_metadata(header["metadata"]), header["peer"])
+        link = Link(end)
+        context = Context(link, unpack_metadata(header["metadata"]), header["peer"])
         with self._changed:
             self._running[number] = context
-        arguments = (number, header["method"], line, context)
+        arguments = (number, header["method"], link, context)
         threading.Thread(target=self._run, args=arguments, name=f"call-{number}", daemon=True).start()
 
     def give_up(self, number: int) -> None:
@@ -142,23 +142,23 @@ class Calls:
         with self._changed:
             self._changed.wait_for(lambda: not self._running, timeout)
 
-    def _run(self, number: int, method: str, line: Line, context: Context) -> None:
+    def _run(self, number: int, method: str, link: Link, context: Context) -> None:
         handler = self._find(SimpleNamespace(method=method, invocation_metadata=()))
         try:
-            outcome = _answer(handler, line, context)
-            with contextlib.suppress(LineBrokenError):
-                line.send(outcome.to_bytes(), END)
-        except LineBrokenError:
+            outcome = _answer(handler, link, context)
+            with contextlib.suppress(LinkBrokenError):
+                link.send(outcome.to_bytes(), END)
+        except LinkBrokenError:
             pass
         finally:
             context.over()
-            line.done_writing()
+            link.done_writing()
             with self._changed:
                 self._running.pop(number, None)
                 self._changed.notify_all()
 
 
-def _answer(handler: Any, line: Line, context: Context) -> Outcome:
+def _answer(handler: Any, link: Link, context: Context) -> Outcome:
     """Run the handler of a call and send what it answers; returns how the call ended."""
     if handler is None:
         return Outcome(_UNIMPLEMENTED, "Method not found!")
@@ -169,8 +169,8 @@ def _answer(handler: Any, line: Line, context: Context) -> Outcome:
         behaviour = getattr(handler, _BEHAVIOURS[handler.request_streaming, handler.response_streaming])
         answers = behaviour(request, context)
         for answer in answers if handler.response_streaming else (answers,):
-            line.send(serialize(answer))
-    except (_AbortedError, LineBrokenError):
+            link.send(serialize(answer))
+    except (_AbortedError, LinkBrokenError):
         pass
     except Exception as error:
         if context.outcome is None:

@@ -1,7 +1,7 @@
 """What the front process and a session's worker say to each other, over sockets that nobody else can reach.
 
-Each worker has one control line, of messages in JSON. Each call that the front passes on has a line of its
-own, a socket that goes to the worker over the control line: the messages of the call cross it as they came,
+Each worker has one control link, of messages in JSON. Each call that the front passes on has a link of its
+own, a socket that goes to the worker over the control link: the messages of the call cross it as they came,
 behind a header of five bytes, so that neither side reads what it only passes on.
 """
 
@@ -32,23 +32,23 @@ _HEADER: Final = struct.Struct("<IB")
 _LENGTH: Final = struct.Struct("<I")
 _SMALL: Final = 1 << 16
 _BUFFER_BYTES: Final = 1 << 20
-"""What a line holds that was not read yet; the system may allow less."""
+"""What a link holds that was not read yet; the system may allow less."""
 
 Json = dict[str, Any]
 AnyDataclass = TypeVar("AnyDataclass")
 
 
-class LineBrokenError(Exception):
-    """The other side of a line is gone, or has given the call up."""
+class LinkBrokenError(Exception):
+    """The other side of a link is gone, or has given the call up."""
 
 
-class Line:
+class Link:
     """One side of a call's socket. One thread may write to it while another reads.
 
     Parameters
     ----------
     end : socket
-        It belongs to the line from now on.
+        It belongs to the link from now on.
     """
 
     def __init__(self, end: socket.socket) -> None:
@@ -60,7 +60,7 @@ class Line:
         self._lock = threading.Lock()
 
     def send(self, data: bytes, kind: int = MESSAGE) -> None:
-        """Send a frame; blocks while the other side does not read. LineBrokenError where it is gone."""
+        """Send a frame; blocks while the other side does not read. LinkBrokenError where it is gone."""
         header = _HEADER.pack(len(data), kind)
         try:
             if len(data) <= _SMALL:
@@ -69,20 +69,20 @@ class Line:
                 self._socket.sendall(header)
                 self._socket.sendall(data)
         except OSError as error:
-            raise LineBrokenError from error
+            raise LinkBrokenError from error
 
     def receive(self) -> tuple[int, bytes]:
-        """The kind and the data of the next frame; LineBrokenError where there is none."""
+        """The kind and the data of the next frame; LinkBrokenError where there is none."""
         try:
             header = self._file.read(_HEADER.size)
             if len(header) < _HEADER.size:
-                raise LineBrokenError
+                raise LinkBrokenError
             length, kind = _HEADER.unpack(header)
             data = self._file.read(length) if length <= MAX_FRAME else b""
         except (OSError, ValueError) as error:
-            raise LineBrokenError from error
+            raise LinkBrokenError from error
         if len(data) < length:
-            raise LineBrokenError
+            raise LinkBrokenError
         return kind, data
 
     def break_off(self) -> None:
@@ -102,12 +102,12 @@ class Line:
 
 
 class Control:
-    """One side of a worker's control line. Several threads may send, one receives.
+    """One side of a worker's control link. Several threads may send, one receives.
 
     Parameters
     ----------
     end : socket
-        It belongs to the line from now on.
+        It belongs to the link from now on.
     """
 
     def __init__(self, end: socket.socket) -> None:
@@ -115,7 +115,7 @@ class Control:
         self._sending = threading.Lock()
 
     def send(self, message: Json, passed: socket.socket | None = None) -> None:
-        """Send a message, and a socket with it; LineBrokenError where the other side is gone."""
+        """Send a message, and a socket with it; LinkBrokenError where the other side is gone."""
         data = json.dumps(message).encode()
         try:
             with self._sending:
@@ -128,10 +128,10 @@ class Control:
                     self._socket.sendall(length[sent:])
                 self._socket.sendall(data)
         except OSError as error:
-            raise LineBrokenError from error
+            raise LinkBrokenError from error
 
     def receive(self, timeout: float | None = None) -> tuple[Json, socket.socket | None]:
-        """The next message, and the socket that came with it; LineBrokenError where there is none, or none
+        """The next message, and the socket that came with it; LinkBrokenError where there is none, or none
         in time."""
         try:
             self._socket.settimeout(timeout)
@@ -140,7 +140,7 @@ class Control:
             head += self._exactly(_LENGTH.size - len(head))
             data = self._exactly(*_LENGTH.unpack(head))
         except OSError as error:
-            raise LineBrokenError from error
+            raise LinkBrokenError from error
         message: Json = json.loads(data)
         return message, passed
 
@@ -149,7 +149,7 @@ class Control:
         while len(data) < size:
             piece = self._socket.recv(size - len(data))
             if not piece:
-                raise LineBrokenError
+                raise LinkBrokenError
             data += piece
         return bytes(data)
 

@@ -15,7 +15,7 @@ from remx_contract.status import CLASS_OF
 from .answering import Calls
 from .backend import Devices
 from .config import Config
-from .frames import Control, Json, LineBrokenError, unpack_owner
+from .frames import Control, Json, LinkBrokenError, unpack_owner
 from .owners import Owner
 from .service import Service
 from .servicer import handlers
@@ -81,7 +81,7 @@ class OneSession(Service):
 
 
 class Host:
-    """Serves one session, as the parent says over the control line.
+    """Serves one session, as the parent says over the control link.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class Host:
         try:
             while True:
                 self._obey(*self._control.receive())
-        except LineBrokenError:
+        except LinkBrokenError:
             os._exit(0)
 
     def _obey(self, message: Json, end: socket.socket | None) -> None:

@@ -2,7 +2,7 @@
 
 The numbers are open files that its parent (``worker_process.py``) left it.
 
-It has no address. What it is told comes over the control line, a socket that its parent made, and so do the
+It has no address. What it is told comes over the control link, a socket that its parent made, and so do the
 sockets of the calls that the parent passes on; they run by the same edge and service as in a server without
 workers. Standard input is a pipe whose other end only the parent has: when the parent ends, however it ends,
 so does this process. It ends by itself when its session has.
@@ -22,7 +22,7 @@ import sys
 from typing import Final
 
 from . import blas, log
-from .frames import Control, LineBrokenError, unpack_config
+from .frames import Control, LinkBrokenError, unpack_config
 
 _OUT_OF_MEMORY_SCORE: Final = "300"
 """Added to what the system thinks of this process when it looks for one to kill: workers go before the front,
@@ -58,7 +58,7 @@ def main() -> None:
     control = Control(socket.socket(fileno=control_end))
     try:
         first, _ = control.receive()
-    except LineBrokenError:
+    except LinkBrokenError:
         os._exit(0)
     config = unpack_config(first["config"])
     log.set_up(config.log_level)

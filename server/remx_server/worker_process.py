@@ -24,13 +24,13 @@ from remx_contract.errors import (
 )
 
 from .config import Config
-from .frames import END, Control, Json, Line, LineBrokenError, Outcome, pack_config, pack_metadata
+from .frames import END, Control, Json, Link, LinkBrokenError, Outcome, pack_config, pack_metadata
 from .log import log
 
 START_SECONDS: Final = 60.0
 """How long a worker may take to start; with a GPU, most of it goes to CuPy and the driver."""
 END_SECONDS: Final = 5.0
-"""How long a process may take to be gone once it has closed its control line."""
+"""How long a process may take to be gone once it has closed its control link."""
 MAX_TRACE: Final = 1 << 16
 
 
@@ -39,7 +39,7 @@ class Call:
 
     Parameters
     ----------
-    line : Line
+    link : Link
     give_up : callable
         Tells the worker that nobody waits for the call any more.
 
@@ -50,8 +50,8 @@ class Call:
     given_up : bool
     """
 
-    def __init__(self, line: Line, give_up: Callable[[], None]) -> None:
-        self._line = line
+    def __init__(self, link: Link, give_up: Callable[[], None]) -> None:
+        self._link = link
         self._give_up = give_up
         self.outcome: Outcome | None = None
         self.given_up = False
@@ -60,35 +60,35 @@ class Call:
         """Pass on what the client says, to its end."""
         try:
             for message in messages:
-                self._line.send(message)
-            self._line.send(b"", END)
-        except LineBrokenError:
+                self._link.send(message)
+            self._link.send(b"", END)
+        except LinkBrokenError:
             # Whoever reads the answers finds out why.
             pass
         except Exception:
             # gRPC raises its own classes when a client is gone, and then breaks the call off itself.
             self.break_off()
         finally:
-            self._line.done_writing()
+            self._link.done_writing()
 
     def answers(self) -> Iterator[bytes]:
-        """What the worker answers; LineBrokenError where it stops before the end."""
+        """What the worker answers; LinkBrokenError where it stops before the end."""
         try:
             while True:
-                kind, data = self._line.receive()
+                kind, data = self._link.receive()
                 if kind == END:
                     self.outcome = Outcome.from_bytes(data)
                     return
                 yield data
         finally:
-            self._line.break_off()
-            self._line.done_reading()
+            self._link.break_off()
+            self._link.done_reading()
 
     def break_off(self) -> None:
         """The client is gone."""
         if self.outcome is None:
             self.given_up = True
-            self._line.break_off()
+            self._link.break_off()
             # The worker may be busy neither reading nor writing.
             self._give_up()
 
@@ -190,16 +190,16 @@ class WorkerProcess:
         }
         try:
             self._control.send(header, theirs)
-        except LineBrokenError:
+        except LinkBrokenError:
             mine.close()
             raise self.why_it_ended() from None
         finally:
             theirs.close()
-        return Call(Line(mine), lambda: self.tell({"give_up": number}))
+        return Call(Link(mine), lambda: self.tell({"give_up": number}))
 
     def tell(self, message: Json) -> None:
         """Send a message, if the process is still there."""
-        with contextlib.suppress(LineBrokenError):
+        with contextlib.suppress(LinkBrokenError):
             self._control.send(message)
 
     def usage(self, timeout: float) -> Json | None:
@@ -247,7 +247,7 @@ class WorkerProcess:
     def why_it_ended(self) -> MXNetError:
         """The error for whoever still wants something of the session."""
         if not self.gone.wait(END_SECONDS):
-            return InternalError("the session's process has closed its lines and still runs")
+            return InternalError("the session's process has closed its links and still runs")
         if self.stopped:
             return ServerUnreachableError("the server is shutting down")
         if not self.crashed:
@@ -269,7 +269,7 @@ class WorkerProcess:
                     message, _ = self._control.receive()
                     if (answers := self._questions.get(message["answer"])) is not None:
                         answers.put(message["usage"])
-        except LineBrokenError:
+        except LinkBrokenError:
             pass
         self._bury()
 

@@ -32,7 +32,7 @@ from remx_contract.status import to_failure
 from remx_contract.v1 import stream_pb2
 
 from .config import Config
-from .frames import LineBrokenError, Outcome, pack_owner
+from .frames import LinkBrokenError, Outcome, pack_owner
 from .log import log
 from .owners import Owner
 from .pool import Pool
@@ -351,7 +351,7 @@ def _answers(call: Call, session: WorkerSession) -> Iterator[bytes]:
     """What the worker answers; an error if it dies before the end."""
     try:
         yield from call.answers()
-    except LineBrokenError:
+    except LinkBrokenError:
         if not call.given_up:
             raise session.worker.why_it_ended() from None
 

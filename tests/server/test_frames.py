@@ -1,4 +1,4 @@
-"""Lines between the front and its workers: frames, sockets on their way, and what crosses as JSON."""
+"""Links between the front and its workers: frames, sockets on their way, and what crosses as JSON."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from remx_server.frames import (
     END,
     MESSAGE,
     Control,
-    Line,
-    LineBrokenError,
+    Link,
+    LinkBrokenError,
     Outcome,
     pack_config,
     pack_owner,
@@ -26,18 +26,18 @@ from remx_server.owners import ANYBODY, Owner, Quota
 
 
 @pytest.fixture
-def lines() -> Iterator[tuple[Line, Line]]:
+def links() -> Iterator[tuple[Link, Link]]:
     """Both ends of a call."""
-    ends = [Line(end) for end in socket.socketpair()]
+    ends = [Link(end) for end in socket.socketpair()]
     yield ends[0], ends[1]
-    for line in ends:
-        line.done_writing()
-        line.done_reading()
+    for link in ends:
+        link.done_writing()
+        link.done_reading()
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 5 << 20])
-def test_a_frame_of_any_size_arrives_as_it_was(lines: tuple[Line, Line], size: int) -> None:
-    near, far = lines
+def test_a_frame_of_any_size_arrives_as_it_was(links: tuple[Link, Link], size: int) -> None:
+    near, far = links
     data = bytes(range(256)) * (size // 256) + bytes(size % 256)
     sender = threading.Thread(target=lambda: (near.send(data), near.send(b"over", END)))
     sender.start()
@@ -46,10 +46,10 @@ def test_a_frame_of_any_size_arrives_as_it_was(lines: tuple[Line, Line], size: i
     sender.join(5)
 
 
-def test_the_two_directions_do_not_wait_for_each_other(lines: tuple[Line, Line]) -> None:
-    near, far = lines
+def test_the_two_directions_do_not_wait_for_each_other(links: tuple[Link, Link]) -> None:
+    near, far = links
     data = bytes(8 << 20)
-    senders = [threading.Thread(target=line.send, args=(data,)) for line in lines]
+    senders = [threading.Thread(target=link.send, args=(data,)) for link in links]
     for sender in senders:
         sender.start()
     assert near.receive() == far.receive() == (MESSAGE, data)
@@ -57,12 +57,12 @@ def test_the_two_directions_do_not_wait_for_each_other(lines: tuple[Line, Line])
         sender.join(5)
 
 
-def test_a_reader_and_a_writer_are_woken_when_a_line_breaks(lines: tuple[Line, Line]) -> None:
-    near, far = lines
+def test_a_reader_and_a_writer_are_woken_when_a_link_breaks(links: tuple[Link, Link]) -> None:
+    near, far = links
     ends: list[str] = []
 
     def until_it_breaks(what: str) -> None:
-        with pytest.raises(LineBrokenError):
+        with pytest.raises(LinkBrokenError):
             near.receive() if what == "read" else near.send(bytes(64 << 20))
         ends.append(what)
 
@@ -75,15 +75,15 @@ def test_a_reader_and_a_writer_are_woken_when_a_line_breaks(lines: tuple[Line, L
     assert sorted(ends) == ["read", "write"]
 
 
-def test_what_was_said_before_the_end_is_heard(lines: tuple[Line, Line]) -> None:
-    near, far = lines
+def test_what_was_said_before_the_end_is_heard(links: tuple[Link, Link]) -> None:
+    near, far = links
     # What the near side never reads must not cost the far one its answer.
     far.send(b"unheard")
     near.send(b"last words", END)
     near.done_writing()
     near.done_reading()
     assert far.receive() == (END, b"last words")
-    with pytest.raises(LineBrokenError):
+    with pytest.raises(LinkBrokenError):
         far.receive()
 
 
@@ -92,11 +92,11 @@ def test_half_a_frame_is_none(raw: bytes) -> None:
     near, far = socket.socketpair()
     near.sendall(raw)
     near.close()
-    line = Line(far)
-    with pytest.raises(LineBrokenError):
-        line.receive()
-    line.done_writing()
-    line.done_reading()
+    link = Link(far)
+    with pytest.raises(LinkBrokenError):
+        link.receive()
+    link.done_writing()
+    link.done_reading()
 
 
 def test_sockets_arrive_with_their_message() -> None:
@@ -115,14 +115,14 @@ def test_sockets_arrive_with_their_message() -> None:
             passed.close()
         pairs[number][0].close()
     near.close()
-    with pytest.raises(LineBrokenError):
+    with pytest.raises(LinkBrokenError):
         far.receive()
     far.close()
 
 
 def test_a_message_that_does_not_come_in_time_is_none() -> None:
     near, far = (Control(end) for end in socket.socketpair())
-    with pytest.raises(LineBrokenError):
+    with pytest.raises(LinkBrokenError):
         far.receive(0.05)
     near.send({"late": True})
     assert far.receive() == ({"late": True}, None)
