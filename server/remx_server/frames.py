@@ -13,8 +13,8 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -216,33 +216,30 @@ def unpack_owner(packed: Mapping[str, Any]) -> Owner:
     )
 
 
-_PUBLIC_ALONE: Final = frozenset({"listen", "token"})
-"""Settings of the front that a worker has no use for."""
+FOR_WORKERS: Final = frozenset({"device", "log_level", "limits"})
+FOR_THE_FRONT: Final = frozenset(
+    {"listen", "token", "die_with_stdin", "grace_seconds", "isolation", "workers"}
+)
+"""Which settings a worker is told, and which ones only the front has a use for. Each is in one of the two: a
+new setting is no secret that a worker has by mistake, nor one that it lacks."""
 
 
 def pack_config(config: Config) -> Json:
     """What a worker has to know of the server's configuration, for JSON: no address and no secret."""
-    return _pack(config, _PUBLIC_ALONE)
+    return {**_pack(config, FOR_WORKERS - {"limits"}), "limits": asdict(config.limits)}
 
 
-def _pack(settings: Any, without: frozenset[str] = frozenset()) -> Json:
+def _pack(settings: Any, names: Iterable[str]) -> Json:
     packed: Json = {}
-    for each in fields(settings):
-        value = getattr(settings, each.name)
-        if each.name in without:
-            continue
-        if is_dataclass(value):
-            value = _pack(value)
-        elif isinstance(value, Path):
-            value = {"path": str(value)}
-        packed[each.name] = value
+    for name in names:
+        value = getattr(settings, name)
+        packed[name] = {"path": str(value)} if isinstance(value, Path) else value
     return packed
 
 
 def unpack_config(packed: Mapping[str, Any]) -> Config:
-    """What :func:`pack_config` made, for a server that has threads for sessions and listens nowhere."""
-    settings = {**packed, "limits": Limits(**_unpack(packed["limits"]))}
-    return Config(**_unpack({**settings, "isolation": "thread"}))
+    """What :func:`pack_config` made; all else is as it is by default, and matters to the front alone."""
+    return Config(**{**_unpack({**packed, "limits": []}), "limits": Limits(**packed["limits"])})
 
 
 def _unpack(packed: Mapping[str, Any]) -> Json:

@@ -7,7 +7,6 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from itertools import count
 from typing import Final
 
 from remx_contract.status import CLASS_OF
@@ -39,14 +38,18 @@ class OneSession(Service):
     def __init__(self, config: Config, devices: Devices, on_end: Callable[[], None]) -> None:
         super().__init__(config, devices)
         self._on_end = on_end
+        self._name = ""
 
-    def authorize(self, token: str) -> Owner:
+    def authorize(self, token: str, peer: str = "") -> Owner:
         """The owner that stands where a client's token would."""
         return unpack_owner(json.loads(token))
 
-    def name_session(self, number: int) -> None:
-        """Say what the log calls the session."""
-        self._numbers = count(number)
+    def name_session(self, name: str) -> None:
+        """Say what the log calls the session, here and in the parent."""
+        self._name = name
+
+    def _new_name(self) -> str:
+        return self._name
 
     def sessions(self) -> list[Session]:
         """The session, once there is one."""
@@ -118,6 +121,11 @@ class Host:
         except LinkBrokenError:
             os._exit(0)
 
+    def _drain(self) -> None:
+        """The server stops: have the session do what sessions do then, and end whatever still runs."""
+        self._service.drain(0.0)
+        self._ended.set()
+
     def _obey(self, message: Json, end: socket.socket | None) -> None:
         if end is not None:
             if message["opens"]:
@@ -129,5 +137,7 @@ class Host:
             self._service.change_owner(unpack_owner(message["owner"]))
         elif "close" in message:
             self._service.close_session(message["close"])
+        elif "drain" in message:
+            threading.Thread(target=self._drain, name="drain", daemon=True).start()
         elif "ask" in message:
             self._control.send({"answer": message["ask"], "usage": self._service.usage()})

@@ -186,15 +186,12 @@ class Service:
     def _new_session(self, owner: Owner, client_id: bytes, token: bytes = b"") -> Session:
         """A session without tensors; with a token, one that takes the place of a session that was lost."""
         with self._changed:
-            if self._draining:
-                raise ServerUnreachableError("the server is shutting down")
-            if len(self._sessions) >= self.config.limits.sessions:
-                raise LimitError(f"the server has {self.config.limits.sessions} sessions, which is its limit")
+            self._check_room(owner, len(self._sessions))
             # The token file may have been read again since the token was looked up.
             owner = self.access.renewed(owner)
             if token in self._sessions:
                 raise SessionLostError("the session is ending, or being taken over by another client")
-            name = str(next(self._numbers))
+            name = self._new_name()
             session = Session(self.devices, self.config.limits, name, self._ended, owner)
             session.token = token or session.token
             session.client_id, session.keeper = client_id, self.keeper
@@ -243,6 +240,17 @@ class Service:
         event = "session taken over" if hello.take_over else "session resumed"
         log.info(event, extra={"session": session.name, "owner": owner.name, "client": hello.client[:200]})
         return session, line
+
+    def _check_room(self, owner: Owner, sessions: int) -> None:
+        """An error for an owner who wants one more session than there may be."""
+        if self._draining:
+            raise ServerUnreachableError("the server is shutting down")
+        if sessions >= self.config.limits.sessions:
+            raise LimitError(f"the server has {self.config.limits.sessions} sessions, which is its limit")
+
+    def _new_name(self) -> str:
+        """What the log calls the next session."""
+        return str(next(self._numbers))
 
     def _ended(self, session: Session) -> None:
         if session.finished:

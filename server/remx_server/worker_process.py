@@ -166,7 +166,7 @@ class WorkerProcess:
 
     # What the service does with it.
 
-    def call(self, method: str, metadata: Any, peer: str, opens: int = 0) -> Call:
+    def call(self, method: str, metadata: Any, peer: str, opens: str = "") -> Call:
         """Pass a call on. SessionCrashedError, or what else has become of the process, where it is gone.
 
         Parameters
@@ -176,8 +176,8 @@ class WorkerProcess:
         metadata : iterable of (str, str or bytes)
         peer : str
             The client's address.
-        opens : int
-            The number of the session that the call opens; 0 for a call of one that there is.
+        opens : str
+            The name of the session that the call opens; empty for a call of one that there is.
         """
         number = next(self._numbers)
         mine, theirs = socket.socketpair()

@@ -22,10 +22,8 @@ from typing import Any, Final
 import grpc
 from google.protobuf.message import DecodeError
 from remx_contract.errors import (
-    LimitError,
     MXNetError,
     ProtocolError,
-    ServerUnreachableError,
     SessionLostError,
 )
 from remx_contract.status import to_failure
@@ -43,6 +41,9 @@ from .worker_process import Call, WorkerProcess
 REMEMBERED_SECONDS: Final = 3600.0
 REMEMBERED: Final = 1024
 """How long the tokens of crashed sessions are known, and how many at a time."""
+
+DRAIN_SECONDS: Final = 3.0
+"""How long workers whose sessions are ended get to tell their clients."""
 
 _SESSION_METHOD: Final = f"/{SERVICE_NAME}/Session"
 
@@ -62,12 +63,23 @@ class WorkerSession:
 
     def __init__(self, name: str, owner: Owner, worker: WorkerProcess, client: str) -> None:
         self.name = name
-        self.owner = owner
+        self._owner = owner
         self.worker = worker
         self.client = client
         # Until the worker says what it is. Nobody else knows this one.
         self.token = secrets.token_bytes(16)
         self.welcomed = False
+
+    @property
+    def owner(self) -> Owner:
+        """Whoever it belongs to; its worker learns of a change."""
+        return self._owner
+
+    @owner.setter
+    def owner(self, owner: Owner) -> None:
+        if owner != self._owner:
+            self._owner = owner
+            self.worker.tell({"owner": pack_owner(owner)})
 
     @property
     def closing(self) -> bool:
@@ -77,11 +89,6 @@ class WorkerSession:
     def close(self, error: MXNetError | None = None) -> None:
         """End the session; its client is told the error."""
         self.worker.close(error)
-
-    def change_owner(self, owner: Owner) -> None:
-        """What its owner may do has changed."""
-        self.owner = owner
-        self.worker.tell({"owner": pack_owner(owner)})
 
 
 class WorkerDevices:
@@ -130,9 +137,9 @@ class Workers(Service):
     def open(self, owner: Owner, client: str) -> WorkerSession:
         """A worker for a new session."""
         with self._changed:
-            self._check_limits(owner)
-            name = str(next(self._numbers))
-            # It counts while it waits, too.
+            # Those that wait for a worker count, too.
+            self._check_room(owner, len(self._sessions) + self._opening)
+            name = self._new_name()
             self._opening += 1
         try:
             while True:
@@ -146,13 +153,6 @@ class Workers(Service):
             with self._changed:
                 self._opening -= 1
                 self._changed.notify_all()
-
-    def _check_limits(self, owner: Owner) -> None:
-        if self._draining:
-            raise ServerUnreachableError("the server is shutting down")
-        most = self.config.limits.sessions
-        if len(self._sessions) + self._opening >= most:
-            raise LimitError(f"the server has {most} sessions, which is its limit")
 
     def resume(self, owner: Owner, token: bytes) -> WorkerSession:
         """The session that a Hello or a byte stream names; SessionCrashedError where its process has crashed,
@@ -217,7 +217,14 @@ class Workers(Service):
     def drain(self, timeout: float) -> bool:
         """Take no new sessions and let the running ones end by themselves; after ``timeout`` end those that
         are still open, and all processes. A kernel that runs is no obstacle."""
-        super().drain(timeout)
+        with self._changed:
+            self._draining = True
+            self._changed.wait_for(lambda: self._in_haste or not self._sessions, timeout)
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            session.worker.tell({"drain": True})
+        with self._changed:
+            self._changed.wait_for(lambda: not self._sessions, DRAIN_SECONDS)
         self.pool.stop()
         return True
 
@@ -310,7 +317,7 @@ class Front(grpc.GenericRpcHandler):
             call = _call(session, _SESSION_METHOD, context)
         else:
             session = self._service.open(owner, hello.client[:200])
-            call = _call(session, _SESSION_METHOD, context, opens=int(session.name))
+            call = _call(session, _SESSION_METHOD, context, opens=session.name)
         if not context.add_callback(call.break_off):
             call.break_off()
         return session, call
@@ -334,7 +341,7 @@ def _metadata(context: grpc.ServicerContext) -> dict[str, Any]:
     return dict(context.invocation_metadata())
 
 
-def _call(session: WorkerSession, method: str, context: grpc.ServicerContext, opens: int = 0) -> Call:
+def _call(session: WorkerSession, method: str, context: grpc.ServicerContext, opens: str = "") -> Call:
     """A call to a session's worker. It says who makes it in the place of the token."""
     metadata = [(key, value) for key, value in context.invocation_metadata() if key != TOKEN_KEY]
     owner = (TOKEN_KEY, json.dumps(pack_owner(session.owner)))

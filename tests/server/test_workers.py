@@ -318,6 +318,20 @@ def test_a_session_can_be_ended_for_a_reason(server: Server, remote: Remote) -> 
     assert not worker.crashed
 
 
+def test_a_change_of_the_owner_reaches_the_worker(server: Server, remote: Remote) -> None:
+    """The session is another's then, in the worker's eyes too."""
+    wire = Wire(remote.stream)
+    transfer = wire.publish(wire.put([1]))
+    session = server.service.session_of(wire.welcome.session, ANYBODY)
+    session.owner = Owner("another")
+    with pytest.raises(grpc.RpcError) as caught:
+        remote.download(wire.welcome.session, transfer)
+    assert reason_of(caught.value) == "SESSION_LOST"
+    session.owner = ANYBODY
+    assert np.frombuffer(remote.download(wire.welcome.session, transfer), "float32") == 1
+    wire.close()
+
+
 def test_a_worker_sees_neither_settings_nor_secrets_of_the_front(tmp_path: Path) -> None:
     secret = "not-for-workers"
     with ServerProcess("--isolation=process", environment={"REMX_TOKEN": secret}) as server:
@@ -359,7 +373,7 @@ def test_workers_end_at_once_with_a_front_that_is_killed(busy: bool) -> None:
         wait_until(lambda: len(front.children()) == 3)
         workers = front.children()
         server.signal(signal.SIGKILL)
-        wait_until(lambda: all(map(over, workers)), 1.0)
+        wait_until(lambda: all(map(over, workers)), 3.0)
 
 
 def test_a_stopped_worker_ends_with_the_front_too() -> None:
@@ -372,7 +386,7 @@ def test_a_stopped_worker_ends_with_the_front_too() -> None:
         server.process.wait()
         # A stopped process takes its signal when it goes on, before it runs anything else.
         worker.resume()
-        wait_until(lambda: over(worker), 1.0)
+        wait_until(lambda: over(worker), 3.0)
 
 
 def test_a_drain_lets_a_session_finish_and_leaves_nothing(tmp_path: Path) -> None:
