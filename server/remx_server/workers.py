@@ -14,7 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from types import SimpleNamespace
 from typing import Any, Final
@@ -31,8 +31,9 @@ from remx_contract.v1 import stream_pb2
 
 from .config import Config
 from .frames import LinkBrokenError, Outcome, pack_owner
+from .grants import Grants
 from .log import log
-from .owners import Owner
+from .owners import Owner, Quota
 from .pool import Pool
 from .service import Service
 from .servicer import SERVICE_NAME, SESSION_KEY, TOKEN_KEY, abort, handlers
@@ -64,6 +65,7 @@ class WorkerSession:
     def __init__(self, name: str, owner: Owner, worker: WorkerProcess, client: str) -> None:
         self.name = name
         self._owner = owner
+        self._part: Quota | None = None
         self.worker = worker
         self.client = client
         # Until the worker says what it is. Nobody else knows this one.
@@ -79,7 +81,24 @@ class WorkerSession:
     def owner(self, owner: Owner) -> None:
         if owner != self._owner:
             self._owner = owner
-            self.worker.tell({"owner": pack_owner(owner)})
+            self.worker.tell({"owner": pack_owner(self.owner_inside)})
+
+    @property
+    def part(self) -> Quota | None:
+        """The session's part of its owner's quota; None before it was given one. Its worker takes it for the
+        whole."""
+        return self._part
+
+    @part.setter
+    def part(self, part: Quota) -> None:
+        if part != self._part:
+            self._part = part
+            self.worker.tell({"owner": pack_owner(self.owner_inside)})
+
+    @property
+    def owner_inside(self) -> Owner:
+        """The owner as the worker knows it."""
+        return self._owner if self._part is None else replace(self._owner, quota=self._part)
 
     @property
     def closing(self) -> bool:
@@ -131,6 +150,7 @@ class Workers(Service):
         self._opening = 0
         self.pool = Pool(config, self._worker_ended)
         self.devices = WorkerDevices(self.pool.first().devices)
+        self._grants = Grants(self._open_sessions)
 
     # Sessions.
 
@@ -142,17 +162,26 @@ class Workers(Service):
             name = self._new_name()
             self._opening += 1
         try:
-            while True:
-                session = WorkerSession(name, owner, self.pool.take(), client)
-                with self._changed:
-                    # One may have died since.
-                    if not session.closing:
-                        self._sessions[session.token] = self._by_worker[session.worker] = session
-                        return session
+            session = self._take(name, owner, client)
         finally:
             with self._changed:
                 self._opening -= 1
                 self._changed.notify_all()
+        self._grants.renew(owner.name)
+        return session
+
+    def _take(self, name: str, owner: Owner, client: str) -> WorkerSession:
+        while True:
+            session = WorkerSession(name, owner, self.pool.take(), client)
+            with self._changed:
+                # One may have died since.
+                if not session.closing:
+                    self._sessions[session.token] = self._by_worker[session.worker] = session
+                    return session
+
+    def _open_sessions(self) -> list[WorkerSession]:
+        with self._changed:
+            return list(self._by_worker.values())
 
     def resume(self, owner: Owner, token: bytes) -> WorkerSession:
         """The session that a Hello or a byte stream names; SessionCrashedError where its process has crashed,
@@ -225,6 +254,7 @@ class Workers(Service):
             session.worker.tell({"drain": True})
         with self._changed:
             self._changed.wait_for(lambda: not self._sessions, DRAIN_SECONDS)
+        self._grants.stop()
         self.pool.stop()
         return True
 
@@ -344,7 +374,7 @@ def _metadata(context: grpc.ServicerContext) -> dict[str, Any]:
 def _call(session: WorkerSession, method: str, context: grpc.ServicerContext, opens: str = "") -> Call:
     """A call to a session's worker. It says who makes it in the place of the token."""
     metadata = [(key, value) for key, value in context.invocation_metadata() if key != TOKEN_KEY]
-    owner = (TOKEN_KEY, json.dumps(pack_owner(session.owner)))
+    owner = (TOKEN_KEY, json.dumps(pack_owner(session.owner_inside)))
     return session.worker.call(method, (*metadata, owner), context.peer(), opens)
 
 

@@ -23,7 +23,7 @@ from remx_contract.v1 import stream_pb2 as pb
 from remx_server import pool as pool_module
 from remx_server import worker_process
 from remx_server.config import Config, Limits
-from remx_server.owners import ANYBODY, Owner
+from remx_server.owners import ANYBODY, Owner, Quota
 from remx_server.pool import Pool
 from remx_server.serve import Server
 from remx_server.worker_process import WorkerProcess
@@ -330,6 +330,35 @@ def test_a_change_of_the_owner_reaches_the_worker(server: Server, remote: Remote
     session.owner = ANYBODY
     assert np.frombuffer(remote.download(wire.welcome.session, transfer), "float32") == 1
     wire.close()
+
+
+def test_the_sessions_of_an_owner_share_the_quota_and_get_what_others_free(server: Server) -> None:
+    service = server.service
+    assert isinstance(service, Workers)
+    owner = Owner("anna", Quota(handles=100))
+    service.authorize = lambda token, peer="": owner  # type: ignore[method-assign]
+    remote = Remote(server.address)
+    try:
+        first = Wire(remote.stream)
+        mine = service.session_of(first.welcome.session, owner)
+        assert mine.part == owner.quota  # type: ignore[attr-defined]
+        handles = [first.put([1]) for _ in range(40)]
+        first.settle()
+        second = Wire(remote.stream)
+        other = service.session_of(second.welcome.session, owner)
+        # 40 are in use; of the 60 others each has a half, before the second one does anything.
+        assert (mine.part.handles, other.part.handles) == (70, 30)  # type: ignore[attr-defined]
+        for handle in handles:
+            first.release(handle)
+        first.settle()
+        wait_until(lambda: other.part.handles == 50)  # type: ignore[attr-defined]
+        assert mine.part.handles == 50  # type: ignore[attr-defined]
+        first.close()
+        wait_until(lambda: other.part.handles == 100)  # type: ignore[attr-defined]
+        second.close()
+    finally:
+        del service.authorize
+        remote.close()
 
 
 def test_a_worker_sees_neither_settings_nor_secrets_of_the_front(tmp_path: Path) -> None:
