@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -9,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from remx_contract.errors import MXNetError
 from remx_contract.status import CLASS_OF
 
 from .answering import Calls
@@ -32,10 +34,10 @@ class OneSession(Service):
     config : Config
     devices : Devices
     on_end : callable
-        Called when the session has ended.
+        Called when the session has ended, with the error that ended it if there was one.
     """
 
-    def __init__(self, config: Config, devices: Devices, on_end: Callable[[], None]) -> None:
+    def __init__(self, config: Config, devices: Devices, on_end: Callable[[MXNetError | None], None]) -> None:
         super().__init__(config, devices)
         self._on_end = on_end
         self._name = ""
@@ -67,7 +69,7 @@ class OneSession(Service):
         for session in sessions:
             session.close(CLASS_OF[failure[0]](failure[1]) if failure else None)
         if not sessions:
-            self._on_end()
+            self._on_end(None)
 
     def usage(self) -> Json:
         """What the session has done, and holds."""
@@ -80,7 +82,7 @@ class OneSession(Service):
 
     def _ended(self, session: Session) -> None:
         super()._ended(session)
-        self._on_end()
+        self._on_end(session.ended_with)
 
 
 class Host:
@@ -96,7 +98,7 @@ class Host:
         self._control = control
         self._ended = threading.Event()
         self._devices = Devices(config.device)
-        self._service = OneSession(config, self._devices, self._ended.set)
+        self._service = OneSession(config, self._devices, self._end)
         self._calls = Calls(handlers(self._service).service)
 
     def warm_up(self) -> Json:
@@ -112,6 +114,13 @@ class Host:
         threading.Thread(target=self._listen, name="control", daemon=True).start()
         self._ended.wait()
         self._calls.wait(LAST_CALLS_SECONDS)
+
+    def _end(self, error: MXNetError | None) -> None:
+        """The session has ended; whoever comes back to it will want to know why."""
+        if error is not None:
+            with contextlib.suppress(LinkBrokenError):
+                self._control.send({"ended": [error.reason, str(error)]})
+        self._ended.set()
 
     def _listen(self) -> None:
         """Do what the parent says, until it is gone."""

@@ -259,10 +259,13 @@ class Service:
         log.info("session closed", extra={"session": session.name, "ops": session.ops})
         with self._changed:
             self._sessions.pop(session.token, None)
-            self._endings[session.token] = (session.owner.name, session.ended_with)
-            while len(self._endings) > REMEMBERED_ENDINGS:
-                self._endings.popitem(last=False)
+            self._remember_ending(session)
             self._changed.notify_all()
+
+    def _remember_ending(self, session: Session) -> None:
+        self._endings[session.token] = (session.owner.name, session.ended_with)
+        while len(self._endings) > REMEMBERED_ENDINGS:
+            self._endings.popitem(last=False)
 
     def _welcome(self, session: Session) -> stream_pb2.Welcome:
         devices = [

@@ -22,6 +22,7 @@ from remx_contract.errors import (
     SessionCrashedError,
     SessionLostError,
 )
+from remx_contract.status import CLASS_OF
 
 from .config import Config
 from .frames import END, Control, Json, Link, LinkBrokenError, Outcome, pack_config, pack_metadata
@@ -115,6 +116,8 @@ class WorkerProcess:
         What its devices are, once it is ready.
     failure : str
         Why it could not start, if it says so.
+    ended_with : MXNetError or None
+        Why its session ended, if it says so.
     """
 
     def __init__(
@@ -127,6 +130,7 @@ class WorkerProcess:
     ) -> None:
         self.devices: list[Json] = []
         self.failure = ""
+        self.ended_with: MXNetError | None = None
         self.trace = ""
         self.ready = False
         self.stopped = False
@@ -251,7 +255,7 @@ class WorkerProcess:
         if self.stopped:
             return ServerUnreachableError("the server is shutting down")
         if not self.crashed:
-            return SessionLostError("the session has ended")
+            return SessionLostError(f"the session has ended: {self.ended_with or 'it was closed'}")
         return SessionCrashedError(
             f"the process of this session {self.how_it_ended()}, and its arrays are lost; other sessions "
             "are not affected. Connect again for a new session"
@@ -267,11 +271,17 @@ class WorkerProcess:
                 self._be_ready(message["ready"])
                 while True:
                     message, _ = self._control.receive()
-                    if (answers := self._questions.get(message["answer"])) is not None:
-                        answers.put(message["usage"])
+                    self._hear(message)
         except LinkBrokenError:
             pass
         self._bury()
+
+    def _hear(self, message: Json) -> None:
+        if "ended" in message:
+            reason, text = message["ended"]
+            self.ended_with = CLASS_OF[reason](text)
+        elif (answers := self._questions.get(message["answer"])) is not None:
+            answers.put(message["usage"])
 
     def _be_ready(self, devices: list[Json]) -> None:
         self.devices = devices

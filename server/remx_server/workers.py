@@ -11,10 +11,9 @@ import contextlib
 import json
 import secrets
 import threading
-import time
-from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from types import SimpleNamespace
 from typing import Any, Final
@@ -24,7 +23,7 @@ from google.protobuf.message import DecodeError
 from remx_contract.errors import (
     MXNetError,
     ProtocolError,
-    SessionLostError,
+    SessionCrashedError,
 )
 from remx_contract.status import to_failure
 from remx_contract.v1 import stream_pb2
@@ -38,10 +37,6 @@ from .pool import Pool
 from .service import Service
 from .servicer import SERVICE_NAME, SESSION_KEY, TOKEN_KEY, abort, handlers
 from .worker_process import Call, WorkerProcess
-
-REMEMBERED_SECONDS: Final = 3600.0
-REMEMBERED: Final = 1024
-"""How long the tokens of crashed sessions are known, and how many at a time."""
 
 DRAIN_SECONDS: Final = 3.0
 """How long workers whose sessions are ended get to tell their clients."""
@@ -71,6 +66,8 @@ class WorkerSession:
         # Until the worker says what it is. Nobody else knows this one.
         self.token = secrets.token_bytes(16)
         self.welcomed = False
+        self.ended_with: MXNetError | None = None
+        self.streams = 0
 
     @property
     def owner(self) -> Owner:
@@ -105,6 +102,11 @@ class WorkerSession:
         """Whether the session is over, or nearly."""
         return self.worker.gone.is_set()
 
+    @property
+    def attached(self) -> bool:
+        """Whether its client is there."""
+        return self.streams > 0
+
     def close(self, error: MXNetError | None = None) -> None:
         """End the session; its client is told the error."""
         self.worker.close(error)
@@ -119,15 +121,6 @@ class WorkerDevices:
     def infos(self) -> list[Any]:
         """All devices, the host first, with the memory that was free when the server started."""
         return [SimpleNamespace(**info) for info in self._infos]
-
-
-@dataclass(frozen=True)
-class Crash:
-    """What is remembered of a session whose process crashed."""
-
-    owner: str
-    error: MXNetError
-    at: float
 
 
 class Workers(Service):
@@ -146,7 +139,6 @@ class Workers(Service):
     def __init__(self, config: Config) -> None:
         super().__init__(config, WorkerDevices([]))
         self._by_worker: dict[WorkerProcess, WorkerSession] = {}
-        self._crashes: OrderedDict[bytes, Crash] = OrderedDict()
         self._opening = 0
         self.pool = Pool(config, self._worker_ended)
         self.devices = WorkerDevices(self.pool.first().devices)
@@ -186,13 +178,24 @@ class Workers(Service):
     def resume(self, owner: Owner, token: bytes) -> WorkerSession:
         """The session that a Hello or a byte stream names; SessionCrashedError where its process has crashed,
         SessionLostError where there is none."""
+        with self._changed:
+            name, ending = self._endings.get(token, ("", None))
+        if isinstance(ending, SessionCrashedError) and name == owner.name:
+            raise SessionCrashedError(str(ending))
+        found: WorkerSession = self.session_of(token, owner)
+        return found
+
+    @contextmanager
+    def attached(self, session: WorkerSession) -> Iterator[None]:
+        """Inside, the client of a session is there."""
+        with self._changed:
+            session.streams += 1
         try:
-            return self.session_of(token, owner)
-        except SessionLostError:
-            crash = self._crashes.get(token)
-            if crash is not None and crash.owner == owner.name and not _is_old(crash):
-                raise type(crash.error)(str(crash.error)) from None
-            raise
+            yield
+        finally:
+            with self._changed:
+                session.streams -= 1
+                self._changed.notify_all()
 
     def welcome(self, session: WorkerSession, token: bytes) -> None:
         """The worker has made the session."""
@@ -220,8 +223,8 @@ class Workers(Service):
             if session is None:
                 return
             self._sessions.pop(session.token, None)
-            if worker.crashed:
-                self._remember(session)
+            session.ended_with = worker.why_it_ended() if worker.crashed else worker.ended_with
+            self._remember_ending(session)
             self._changed.notify_all()
         if worker.crashed:
             log.error(
@@ -236,19 +239,12 @@ class Workers(Service):
                 },
             )
 
-    def _remember(self, session: WorkerSession) -> None:
-        self._crashes[session.token] = Crash(
-            session.owner.name, session.worker.why_it_ended(), time.monotonic()
-        )
-        while len(self._crashes) > REMEMBERED or _is_old(next(iter(self._crashes.values()))):
-            self._crashes.popitem(last=False)
-
     def drain(self, timeout: float) -> bool:
         """Take no new sessions and let the running ones end by themselves; after ``timeout`` end those that
         are still open, and all processes. A kernel that runs is no obstacle."""
         with self._changed:
             self._draining = True
-            self._changed.wait_for(lambda: self._in_haste or not self._sessions, timeout)
+            self._changed.wait_for(lambda: self._in_haste or not self._busy(), timeout)
             sessions = list(self._sessions.values())
         for session in sessions:
             session.worker.tell({"drain": True})
@@ -257,10 +253,6 @@ class Workers(Service):
         self._grants.stop()
         self.pool.stop()
         return True
-
-
-def _is_old(crash: Crash) -> bool:
-    return time.monotonic() - crash.at > REMEMBERED_SECONDS
 
 
 class Front(grpc.GenericRpcHandler):
@@ -326,7 +318,8 @@ class Front(grpc.GenericRpcHandler):
             raw = reader.first(self._service.config.limits.hello_seconds)
             session, call = self._enter(owner, raw, context)
             reader.go_on(call)
-            yield from self._watched(call, session)
+            with self._service.attached(session):
+                yield from self._watched(call, session)
         except MXNetError as error:
             log.warning("session refused" if call is None else "session lost", extra={"reason": error.reason})
             yield stream_pb2.Down(closed=to_failure(error)).SerializeToString()

@@ -36,7 +36,7 @@ CONFIG = Config(
     grace_seconds=0.0,
     isolation="process",
     workers=1,
-    limits=Limits(sessions=6, queued_bytes=1 << 20),
+    limits=Limits(sessions=6, queued_bytes=1 << 20, lease_seconds=0.0),
 )
 DEATHS = [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS]
 
@@ -178,20 +178,20 @@ def test_whoever_comes_back_to_a_crashed_session_is_told_why(server: Server, rem
 def test_crashes_are_not_remembered_for_ever(
     server: Server, remote: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("remx_server.workers.REMEMBERED", 2)
+    monkeypatch.setattr("remx_server.service.REMEMBERED_ENDINGS", 2)
     service = server.service
     assert isinstance(service, Workers)
+    tokens = []
     for _ in range(3):
         wire = Wire(remote.stream)
+        tokens.append(wire.welcome.session)
         os.kill(worker_of(server, wire).pid, signal.SIGKILL)
         end_of(wire)
-    assert len(service._crashes) == 2
-    token = wire.welcome.session
-    with pytest.raises(errors.SessionCrashedError):
-        service.resume(ANYBODY, token)
-    monkeypatch.setattr("remx_server.workers.REMEMBERED_SECONDS", 0.0)
+    for token in tokens[1:]:
+        with pytest.raises(errors.SessionCrashedError):
+            service.resume(ANYBODY, token)
     with pytest.raises(errors.SessionLostError) as caught:
-        service.resume(ANYBODY, token)
+        service.resume(ANYBODY, tokens[0])
     assert type(caught.value) is errors.SessionLostError
 
 
@@ -387,6 +387,62 @@ def test_a_module_in_the_working_directory_is_not_taken_for_the_server_s(tmp_pat
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=safe, check=False
     )
     assert ended.stdout == "True\n", ended.stderr
+
+
+# Sessions that outlive their streams.
+
+
+@pytest.fixture(scope="module")
+def patient() -> Iterator[Server]:
+    """A server with a lease."""
+    server = Server(replace(CONFIG, limits=Limits(lease_seconds=1.0)))
+    server.start()
+    yield server
+    assert server.stop()
+
+
+def test_a_session_is_found_again_in_its_worker(patient: Server) -> None:
+    remote = Remote(patient.address)
+    wire = Wire(remote.stream)
+    handle = wire.put([7])
+    wire.settle()
+    worker = worker_of(patient, wire)
+    remote.close()
+    wait_until(lambda: not patient.service.session_of(wire.welcome.session, ANYBODY).attached)
+    again = Wire(Remote(patient.address).stream, hello(session=wire.welcome.session))
+    assert worker_of(patient, again) is worker
+    assert again.welcome.received == 1
+    again.sequence, again.numbers = 1, wire.numbers
+    assert again.read(handle) == 7
+    again.close()
+    assert worker.gone.wait(5)
+
+
+def test_a_lease_that_is_over_ends_the_worker_and_is_told(patient: Server) -> None:
+    remote = Remote(patient.address)
+    wire = Wire(remote.stream)
+    worker = worker_of(patient, wire)
+    remote.close()
+    assert worker.gone.wait(5)
+    assert not worker.crashed
+    with pytest.raises(Closed) as caught:
+        Wire(Remote(patient.address).stream, hello(session=wire.welcome.session))
+    assert type(caught.value.error) is errors.SessionLostError
+    assert "away for 1 seconds" in str(caught.value.error)
+
+
+def test_a_worker_that_crashes_while_its_client_is_away_is_told_later(patient: Server) -> None:
+    remote = Remote(patient.address)
+    wire = Wire(remote.stream)
+    worker = worker_of(patient, wire)
+    remote.close()
+    os.kill(worker.pid, signal.SIGSEGV)
+    worker.gone.wait(5)
+    wait_until(lambda: patient.service.session_count == 0)
+    with pytest.raises(Closed) as caught:
+        Wire(Remote(patient.address).stream, hello(session=wire.welcome.session))
+    assert type(caught.value.error) is errors.SessionCrashedError
+    assert "SIGSEGV" in str(caught.value.error)
 
 
 # The end of the front.
