@@ -198,10 +198,9 @@ def unpack_metadata(packed: Any) -> tuple[tuple[str, str | bytes], ...]:
 
 
 def pack_owner(owner: Owner) -> Json:
-    """An owner for JSON."""
-    packed = asdict(owner)
-    packed["devices"] = None if owner.devices is None else sorted(owner.devices)
-    return packed
+    """An owner for JSON, without what proves that it is them."""
+    devices = None if owner.devices is None else sorted(owner.devices)
+    return {"name": owner.name, "quota": asdict(owner.quota), "devices": devices, "admin": owner.admin}
 
 
 def unpack_owner(packed: Mapping[str, Any]) -> Owner:
@@ -218,7 +217,19 @@ def unpack_owner(packed: Mapping[str, Any]) -> Owner:
 
 FOR_WORKERS: Final = frozenset({"device", "log_level", "limits"})
 FOR_THE_FRONT: Final = frozenset(
-    {"listen", "token", "die_with_stdin", "grace_seconds", "isolation", "workers"}
+    {
+        "listen",
+        "grace_seconds",
+        "isolation",
+        "workers",
+        "die_with_stdin",
+        "token_file",
+        "token",
+        "tls_cert",
+        "tls_key",
+        "client_ca",
+        "insecure",
+    }
 )
 """Which settings a worker is told, and which ones only the front has a use for. Each is in one of the two: a
 new setting is no secret that a worker has by mistake, nor one that it lacks."""

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from queue import Empty, SimpleQueue
-from types import SimpleNamespace
 from typing import Any, Final
 
 import grpc
@@ -28,11 +27,12 @@ from remx_contract.errors import (
 from remx_contract.status import to_failure
 from remx_contract.v1 import stream_pb2
 
+from .backend import GPU, DeviceInfo
 from .config import Config
 from .frames import LinkBrokenError, Outcome, pack_owner
 from .grants import Grants
 from .log import log
-from .owners import Owner, Quota
+from .owners import ANYBODY, Owner, Quota
 from .pool import Pool
 from .service import Service
 from .servicer import SERVICE_NAME, SESSION_KEY, TOKEN_KEY, abort, handlers
@@ -118,9 +118,14 @@ class WorkerDevices:
     def __init__(self, infos: list[dict[str, Any]]) -> None:
         self._infos = infos
 
-    def infos(self) -> list[Any]:
-        """All devices, the host first, with the memory that was free when the server started."""
-        return [SimpleNamespace(**info) for info in self._infos]
+    def infos(self, owner: Owner = ANYBODY) -> list[DeviceInfo]:
+        """An owner's devices, the host first, with the memory that was free when the server started."""
+        infos = [DeviceInfo(**info) for info in self._infos]
+        return [info for info in infos if owner.may_use(_name(info))]
+
+
+def _name(info: DeviceInfo) -> str:
+    return f"gpu({info.device_id})" if info.device_type == GPU else "cpu"
 
 
 class Workers(Service):
@@ -151,6 +156,7 @@ class Workers(Service):
         with self._changed:
             # Those that wait for a worker count, too.
             self._check_room(owner, len(self._sessions) + self._opening)
+            owner = self.access.renewed(owner)
             name = self._new_name()
             self._opening += 1
         try:
@@ -290,7 +296,7 @@ class Front(grpc.GenericRpcHandler):
         return made
 
     def _owner(self, context: grpc.ServicerContext) -> Owner:
-        return self._service.authorize(str(_metadata(context).get(TOKEN_KEY, "")))
+        return self._service.authorize(str(_metadata(context).get(TOKEN_KEY, "")), context.peer())
 
     def _pass_on(
         self, method: str, messages: Iterator[bytes], context: grpc.ServicerContext

@@ -104,3 +104,27 @@ def test_sessions_that_crash_leave_a_training_untouched(running: tuple[subproces
     assert training.stdin is not None
     out, err = training.communicate("\n", timeout=PATIENCE)
     assert out.strip() == undisturbed, err
+
+
+def test_a_session_is_left_and_found_again_in_its_process(
+    running: tuple[subprocess.Popen[str], str],
+) -> None:
+    _, address = running
+    left = run(
+        f"""
+        import remx as mx
+        mx.connect("{address}")
+        mx.session.put("w", mx.nd.arange(3) + 0.5)
+        print(mx.session.detach())
+        """
+    )
+    token = left.stdout.strip()
+    assert token, left.stderr
+    found = run(
+        f"""
+        import remx as mx
+        mx.session.attach("{token}", "{address}")
+        print(mx.session.get("w").asnumpy())
+        """
+    )
+    assert found.stdout == "[0.5 1.5 2.5]\n", found.stderr

@@ -19,6 +19,7 @@ OTHERS = {
     "device": ("cpu", "gpu", "cpu"),
     "log-level": ("DEBUG", "ERROR", "WARNING"),
     "state-dir": ("/a", "/b", "/c"),
+    "isolation": ("process", "process", "process"),
     "tls-cert": ("/a", "/b", "/c"),
     "tls-key": ("/a", "/b", "/c"),
     "token-file": ("/a", "/b", "/c"),
@@ -388,21 +389,3 @@ def test_print_config_says_what_holds_and_why(
     expected = parse(flags)
     monkeypatch.delenv("REMX_GRACE")
     assert parse([f"--config={again}"]) == expected
-
-
-def test_isolation_is_by_threads_unless_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (parse([]).isolation, parse([]).workers) == ("thread", 1)
-    monkeypatch.setenv("REMX_ISOLATION", "process")
-    monkeypatch.setenv("REMX_WORKERS", "3")
-    assert (parse([]).isolation, parse([]).workers) == ("process", 3)
-    assert (parse(["--isolation=thread"]).isolation, parse(["--workers=0"]).workers) == ("thread", 0)
-
-
-@pytest.mark.parametrize(("name", "value"), [("REMX_ISOLATION", "none"), ("REMX_WORKERS", "-1")])
-def test_an_isolation_that_is_none_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
-) -> None:
-    monkeypatch.setenv(name, value)
-    with pytest.raises(SystemExit):
-        parse([])
-    assert value in capsys.readouterr().err

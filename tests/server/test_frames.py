@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -152,6 +152,7 @@ def test_an_outcome_crosses_with_bytes_and_text() -> None:
 )
 def test_an_owner_crosses(owner: Owner) -> None:
     assert unpack_owner(pack_owner(owner)) == owner
+    assert unpack_owner(pack_owner(replace(owner, credential=b"secret"))) == owner
 
 
 def test_a_worker_learns_the_settings_and_no_secret() -> None:
