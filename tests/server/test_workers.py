@@ -21,7 +21,7 @@ import pytest
 from remx_contract import errors
 from remx_contract.v1 import stream_pb2 as pb
 from remx_server import pool as pool_module
-from remx_server import worker_process
+from remx_server import tokens, worker_process
 from remx_server.config import Config, Limits
 from remx_server.owners import ANYBODY, Owner, Quota
 from remx_server.pool import Pool
@@ -359,6 +359,25 @@ def test_the_sessions_of_an_owner_share_the_quota_and_get_what_others_free(serve
     finally:
         del service.authorize
         remote.close()
+
+
+def test_a_token_that_is_removed_ends_its_sessions_in_their_workers(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.toml"
+    (alice, first), (bob, second) = tokens.make("alice"), tokens.make("bob")
+    file.write_text(first + second)
+    with ServerProcess("--isolation=process", f"--token-file={file}") as server:
+        kept = Wire(Remote(server.address, alice).stream)
+        removed = Wire(Remote(server.address, bob).stream)
+        # Nobody finds another's session, whatever process it is in.
+        with pytest.raises(Closed) as caught:
+            Wire(Remote(server.address, bob).stream, hello(session=kept.welcome.session))
+        assert type(caught.value.error) is errors.SessionLostError
+        file.write_text(first)
+        server.signal(signal.SIGHUP)
+        error = end_of(removed)
+        assert type(error) is errors.UnauthenticatedError
+        assert kept.read(kept.put([4])) == 4
+        kept.close()
 
 
 def test_a_worker_sees_neither_settings_nor_secrets_of_the_front(tmp_path: Path) -> None:
