@@ -156,7 +156,6 @@ class Workers(Service):
         with self._changed:
             # Those that wait for a worker count, too.
             self._check_room(owner, len(self._sessions) + self._opening)
-            owner = self.access.renewed(owner)
             name = self._new_name()
             self._opening += 1
         try:
@@ -170,12 +169,17 @@ class Workers(Service):
 
     def _take(self, name: str, owner: Owner, client: str) -> WorkerSession:
         while True:
-            session = WorkerSession(name, owner, self.pool.take(), client)
-            with self._changed:
-                # One may have died since.
-                if not session.closing:
-                    self._sessions[session.token] = self._by_worker[session.worker] = session
-                    return session
+            worker = self.pool.take()
+            try:
+                with self._changed:
+                    # The token file may have been read again meanwhile, and the worker may have died.
+                    session = WorkerSession(name, self.access.renewed(owner), worker, client)
+                    if not session.closing:
+                        self._sessions[session.token] = self._by_worker[worker] = session
+                        return session
+            except MXNetError:
+                self.pool.give_back(worker)
+                raise
 
     def _open_sessions(self) -> list[WorkerSession]:
         with self._changed:
