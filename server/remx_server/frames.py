@@ -215,7 +215,7 @@ def unpack_owner(packed: Mapping[str, Any]) -> Owner:
     )
 
 
-FOR_WORKERS: Final = frozenset({"device", "log_level", "limits"})
+FOR_WORKERS: Final = frozenset({"device", "log_level", "state_dir", "checkpoint_seconds", "limits"})
 FOR_THE_FRONT: Final = frozenset(
     {
         "listen",

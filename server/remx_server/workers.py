@@ -23,6 +23,7 @@ from remx_contract.errors import (
     MXNetError,
     ProtocolError,
     SessionCrashedError,
+    SessionLostError,
 )
 from remx_contract.status import to_failure
 from remx_contract.v1 import stream_pb2
@@ -142,7 +143,9 @@ class Workers(Service):
     """
 
     def __init__(self, config: Config) -> None:
-        super().__init__(config, WorkerDevices([]))
+        # The workers keep checkpoints themselves, in the same folder.
+        super().__init__(replace(config, state_dir=None), WorkerDevices([]))
+        self.keeps_checkpoints = config.state_dir is not None
         self._by_worker: dict[WorkerProcess, WorkerSession] = {}
         self._opening = 0
         self.pool = Pool(config, self._worker_ended)
@@ -151,15 +154,15 @@ class Workers(Service):
 
     # Sessions.
 
-    def open(self, owner: Owner, client: str) -> WorkerSession:
-        """A worker for a new session."""
+    def open(self, owner: Owner, client: str, token: bytes = b"") -> WorkerSession:
+        """A worker for a new session; with a token, for one that was lost and may have a checkpoint."""
         with self._changed:
             # Those that wait for a worker count, too.
             self._check_room(owner, len(self._sessions) + self._opening)
             name = self._new_name()
             self._opening += 1
         try:
-            session = self._take(name, owner, client)
+            session = self._take(name, owner, client, token)
         finally:
             with self._changed:
                 self._opening -= 1
@@ -167,13 +170,16 @@ class Workers(Service):
         self._grants.renew(owner.name)
         return session
 
-    def _take(self, name: str, owner: Owner, client: str) -> WorkerSession:
+    def _take(self, name: str, owner: Owner, client: str, token: bytes) -> WorkerSession:
         while True:
             worker = self.pool.take()
             try:
                 with self._changed:
                     # The token file may have been read again meanwhile, and the worker may have died.
                     session = WorkerSession(name, self.access.renewed(owner), worker, client)
+                    if token in self._sessions:
+                        raise SessionLostError("the session is ending, or being taken over by another client")
+                    session.token = token or session.token
                     if not session.closing:
                         self._sessions[session.token] = self._by_worker[worker] = session
                         return session
@@ -194,6 +200,19 @@ class Workers(Service):
             raise SessionCrashedError(str(ending))
         found: WorkerSession = self.session_of(token, owner)
         return found
+
+    def resume_or_open(self, owner: Owner, hello: stream_pb2.Hello) -> WorkerSession:
+        """The session that a stream is for."""
+        client = hello.client[:200]
+        if not hello.session:
+            return self.open(owner, client)
+        try:
+            return self.resume(owner, hello.session)
+        except SessionLostError:
+            if not (hello.take_over and self.keeps_checkpoints):
+                raise
+            # A worker finds out whether there is a checkpoint.
+            return self.open(owner, client, hello.session)
 
     @contextmanager
     def attached(self, session: WorkerSession) -> Iterator[None]:
@@ -345,12 +364,8 @@ class Front(grpc.GenericRpcHandler):
     ) -> tuple[WorkerSession, Call]:
         """The session that a stream is for, and the call that has its first message behind it."""
         hello = stream_pb2.Up.FromString(raw or b"").hello
-        if hello.session:
-            session = self._service.resume(owner, hello.session)
-            call = _call(session, _SESSION_METHOD, context)
-        else:
-            session = self._service.open(owner, hello.client[:200])
-            call = _call(session, _SESSION_METHOD, context, opens=session.name)
+        session = self._service.resume_or_open(owner, hello)
+        call = _call(session, _SESSION_METHOD, context, opens="" if session.welcomed else session.name)
         if not context.add_callback(call.break_off):
             call.break_off()
         return session, call

@@ -161,6 +161,7 @@ def test_a_worker_learns_the_settings_and_no_secret() -> None:
         token="a-secret",
         device="cpu",
         grace_seconds=3.5,
+        state_dir=Path("/state"),
         isolation="process",
         workers=7,
         limits=Limits(sessions=3, lease_seconds=12.5),
@@ -168,7 +169,9 @@ def test_a_worker_learns_the_settings_and_no_secret() -> None:
     packed = pack_config(config)
     assert "a-secret" not in str(packed)
     assert "10.1.2.3" not in str(packed)
-    assert unpack_config(packed) == Config(device="cpu", limits=config.limits)
+    assert unpack_config(json.loads(json.dumps(packed))) == Config(
+        device="cpu", state_dir=Path("/state"), limits=config.limits
+    )
 
 
 def test_of_every_setting_it_is_decided_who_needs_it() -> None:

@@ -464,6 +464,28 @@ def test_a_worker_that_crashes_while_its_client_is_away_is_told_later(patient: S
     assert "SIGSEGV" in str(caught.value.error)
 
 
+def test_a_session_that_crashed_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
+    server = Server(replace(CONFIG, state_dir=tmp_path))
+    server.start()
+    try:
+        wire = Wire(Remote(server.address).stream)
+        wire.command(name=pb.Name(name="w", handle=wire.put([1, 2])))
+        request = next(wire.numbers)
+        wire.command(save=pb.Save(request=request, own=True))
+        wire.answer(request)
+        os.kill(worker_of(server, wire).pid, signal.SIGSEGV)
+        assert type(end_of(wire)) is errors.SessionCrashedError
+        revived = Wire(Remote(server.address).stream, hello(session=wire.welcome.session, take_over=True))
+        assert revived.welcome.session == wire.welcome.session
+        handle = 1 << 40
+        revived.command(fetch=pb.Fetch(request=7, name="w", handle=handle))
+        revived.answer(7)
+        assert revived.read(handle).tolist() == [1, 2]
+        revived.close()
+    finally:
+        assert server.stop()
+
+
 # The end of the front.
 
 
