@@ -99,6 +99,11 @@ class Child:
             raise ChildError(f"{self.name}: {task} failed\n{answer['error']}")
         return answer
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
     def resident_bytes(self) -> int:
         """Return the process's resident set size in bytes."""
         return int(psutil.Process(self._process.pid).memory_info().rss)

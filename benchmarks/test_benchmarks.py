@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import table
+from benchmarks import isolation, table
 from benchmarks.delay_proxy import DelayProxyProcess
 from benchmarks.rounds import Disagreement, alternate
 from benchmarks.stage import Options, Stage
@@ -165,3 +165,13 @@ def test_the_baselines_compute_what_they_are_compared_for() -> None:
         assert unary.ask("chain", ops=50)["check"] == 51.0
         stream = stage.baseline("byte_stream_baseline")
         assert stream.ask("transfer", size=2**20 + 4, chunk=2**18)["check"] == 1.0
+
+
+@pytest.mark.filterwarnings("ignore::remx._stats.PerformanceWarning")
+def test_both_kinds_of_isolation_are_measured() -> None:
+    found = isolation.run(rounds=1, quick=True)
+    assert found.keys() == set(isolation.KINDS)
+    for row in found.values():
+        assert all(value > 0 for value in row.values()), row
+    # A session without a worker that is ready waits for one to start.
+    assert found["process"]["session without, ms"] > found["process"]["session with a worker ready, ms"]

@@ -228,6 +228,7 @@ class EmbeddedServer:
                 f"--listen={self.address}",
                 "--die-with-stdin",
                 "--grace=0",
+                "--isolation=thread",
                 "--log-level=ERROR",
                 f"--device={os.environ.get('REMX_DEVICE', 'auto')}",
             ],

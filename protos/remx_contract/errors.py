@@ -257,6 +257,12 @@ class SessionLostError(SessionError):
     reason = "SESSION_LOST"
 
 
+class SessionCrashedError(SessionLostError):
+    """The server's process for this session alone was killed or crashed; other sessions go on."""
+
+    reason = "SESSION_CRASHED"
+
+
 class ServerUnreachableError(SessionError):
     """The server does not answer, was killed, or the connection broke."""
 

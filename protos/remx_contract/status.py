@@ -17,6 +17,7 @@ DEADLINE_EXCEEDED: Final = 4
 NOT_FOUND: Final = 5
 RESOURCE_EXHAUSTED: Final = 8
 FAILED_PRECONDITION: Final = 9
+ABORTED: Final = 10
 OUT_OF_RANGE: Final = 11
 UNIMPLEMENTED: Final = 12
 INTERNAL: Final = 13
@@ -55,6 +56,7 @@ CODE_OF: Final[dict[type[MXNetError], int]] = {
     errors.LimitError: RESOURCE_EXHAUSTED,
     errors.SessionError: FAILED_PRECONDITION,
     errors.SessionLostError: NOT_FOUND,
+    errors.SessionCrashedError: ABORTED,
     errors.ServerUnreachableError: UNAVAILABLE,
     errors.ServerStartError: UNAVAILABLE,
     errors.InternalError: INTERNAL,

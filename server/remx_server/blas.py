@@ -11,7 +11,10 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from .shares import Shares
 
 LARGE_PRODUCT: Final = 1 << 24
 """Multiplications from which on a product takes all threads: about a millisecond's worth on one."""
@@ -37,11 +40,14 @@ class Threads:
     ----------
     most : int
         How many a large product takes: what BLAS chose, or the user by its environment variables.
+    shares : Shares or None
+        How the process shares the cores with others that do the same, if there are such.
     """
 
     def __init__(self) -> None:
         self._set: Callable[[int], Any] | None = None
         self.most = self.now = 1
+        self.shares: Shares | None = None
 
     def find(self) -> None:
         """Look for OpenBLAS and start with one thread."""
@@ -60,6 +66,8 @@ class Threads:
     def fit(self, work: int) -> None:
         """Choose the threads for a product of so many multiplications."""
         wanted = self.most if work >= LARGE_PRODUCT else 1
+        if wanted > 1 and self.shares is not None:
+            wanted = self.shares.claim(work, wanted)
         if wanted != self.now:
             self._change(wanted)
 

@@ -24,6 +24,8 @@ GROUPS: Final = {
 }
 """The headings of ``--help``, in order, and what is said below them."""
 
+ISOLATIONS: Final = ("thread", "process")
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -160,6 +162,21 @@ class Config:
         "log-level",
         SERVING,
         "the least that is logged, as JSON lines on standard error",
+    )
+    isolation: str = setting(
+        "thread",
+        Choice(*ISOLATIONS),
+        "isolation",
+        SERVING,
+        "what each session has to itself: with a process of its own, whose crash costs no other session, it "
+        "takes some 30 MB more memory, and reading a value 0.1 ms longer",
+    )
+    workers: int = setting(
+        1,
+        Count(),
+        "workers",
+        SERVING,
+        "with --isolation process, how many processes are ready before their sessions come",
     )
     die_with_stdin: bool = setting(
         False,

@@ -27,7 +27,7 @@ from remx_contract.infer import check_arity, infer
 from remx_contract.op import Attrs, Op
 from remx_contract.spec import TensorSpec
 
-from . import memory, tape
+from . import lost_gpu, memory, tape
 from .backend import CPU, Array, Backend, Devices
 from .passes import Passes, Tracer
 from .registry import KERNELS, Kernel
@@ -571,7 +571,8 @@ class Executor:
 
 
 def classify(error: Exception, op: str) -> MXNetError:
-    """The error of remx for whatever a kernel raised."""
+    """The error of remx for whatever a kernel raised; LostGpuError where no kernel can run any more."""
+    lost_gpu.check(error)
     if isinstance(error, MXNetError):
         return error.named(op)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -18,9 +17,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from remx_contract.errors import DeviceError
 
-from . import memory
+from . import process
 from .backend import Devices
-from .blas import THREADS
 from .config import Config
 from .healthcheck import LocalHealth
 from .log import log
@@ -32,11 +30,6 @@ from .tls import Certificates
 
 # Each open session occupies a worker thread for its stream, and each transfer one while it lasts.
 WORKERS_BEYOND_SESSIONS = 32
-# Small enough that the stream's threads get the interpreter soon while a session's thread is busy.
-SWITCH_INTERVAL_SECONDS = 0.0005
-
-COLLECT_AFTER = 50_000
-"""How many new objects start a garbage collection; Python's 700 are what a few training steps make."""
 
 RELOAD: Final[signal.Signals | None] = getattr(signal, "SIGHUP", None)
 """The signal to read tokens and certificates again."""
@@ -67,12 +60,11 @@ class Server:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.devices = Devices(config.device)
-        self.service = Service(config, self.devices)
+        self.service, calls = _service(config)
         self._health = health.HealthServicer()
         self._pool = ThreadPoolExecutor(config.limits.sessions + WORKERS_BEYOND_SESSIONS, "grpc")
         self._grpc = grpc.server(self._pool, options=OPTIONS)
-        self._grpc.add_generic_rpc_handlers((handlers(self.service),))
+        self._grpc.add_generic_rpc_handlers((calls,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         add_reflection((SERVICE_NAME, health.SERVICE_NAME), self.service, self._grpc)
         self._certificates = Certificates(config) if config.tls else None
@@ -116,7 +108,8 @@ class Server:
 
     def device_names(self) -> list[str]:
         """The devices, as the start line prints them."""
-        return ["cpu(0)", *(f"gpu({gpu.device_id}) {gpu.info().name}" for gpu in self.devices.gpus)]
+        _, *gpus = self.service.devices.infos()
+        return ["cpu(0)", *(f"gpu({gpu.device_id}) {gpu.name}" for gpu in gpus)]
 
     def stop(self) -> bool:
         """Drain: no new sessions, running ones get the grace period, then everything is closed.
@@ -146,6 +139,17 @@ class Server:
                 Path(path).parent.rmdir()
 
 
+def _service(config: Config) -> tuple[Service, grpc.GenericRpcHandler]:
+    """What has the sessions, in threads or in processes, and the handlers of its calls."""
+    if config.isolation == "process":
+        from .workers import Front, Workers
+
+        workers = Workers(config)
+        return workers, Front(workers)
+    service = Service(config, Devices(config.device))
+    return service, handlers(service)
+
+
 class Reasons:
     """Reasons to stop, in order: signals, and what else gives one.
 
@@ -173,20 +177,9 @@ class Reasons:
         return os.read(self._read, 1)[0]
 
 
-def _settle_collector() -> None:
-    """Keep the garbage collector from walking what stays; graphs and tensors free themselves, without
-    cycles."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
-
-
 def run(config: Config) -> int:
     """Serve until SIGTERM, SIGINT or, if the config says so, the end of standard input."""
-    THREADS.find()
-    memory.keep_freed_memory()
-    _settle_collector()
-    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    process.set_up()
     reasons = Reasons()
     try:
         server = Server(config)

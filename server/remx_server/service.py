@@ -6,7 +6,7 @@ from __future__ import annotations
 import platform
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from typing import Final
@@ -189,16 +189,12 @@ class Service:
     def _new_session(self, owner: Owner, client_id: bytes, token: bytes = b"") -> Session:
         """A session without tensors; with a token, one that takes the place of a session that was lost."""
         with self._changed:
-            if self._draining:
-                raise ServerUnreachableError("the server is shutting down")
-            if len(self._sessions) >= self.config.limits.sessions:
-                raise LimitError(f"the server has {self.config.limits.sessions} sessions, which is its limit")
             # The token file may have been read again since the token was looked up.
             owner = self.access.renewed(owner)
-            self._check_quota(owner)
+            self._check_room(owner)
             if token in self._sessions:
                 raise SessionLostError("the session is ending, or being taken over by another client")
-            name = str(next(self._numbers))
+            name = self._new_name()
             session = Session(self.devices, self.config.limits, name, self._ended, owner, self.commons)
             session.token = token or session.token
             session.client_id, session.keeper = client_id, self.keeper
@@ -248,12 +244,27 @@ class Service:
         log.info(event, extra={"session": session.name, "owner": owner.name, "client": hello.client[:200]})
         return session, line
 
-    def _check_quota(self, owner: Owner) -> None:
-        """QuotaError for an owner who has as many sessions as they may."""
-        quota = owner.quota.sessions
-        open_now = sum(session.owner.name == owner.name for session in self._sessions.values())
+    def _check_room(self, owner: Owner, opening: Iterable[str] = ()) -> None:
+        """An error for an owner who wants one more session than there may be.
+
+        Parameters
+        ----------
+        owner : Owner
+        opening : iterable of str
+            The owners of sessions that are being opened.
+        """
+        if self._draining:
+            raise ServerUnreachableError("the server is shutting down")
+        names = [session.owner.name for session in self._sessions.values()] + list(opening)
+        if len(names) >= self.config.limits.sessions:
+            raise LimitError(f"the server has {self.config.limits.sessions} sessions, which is its limit")
+        quota, open_now = owner.quota.sessions, names.count(owner.name)
         if quota is not None and open_now >= quota:
             raise QuotaError(f"the quota of {quota:,} sessions is used up", got=f"one more beside {open_now}")
+
+    def _new_name(self) -> str:
+        """What the log calls the next session."""
+        return str(next(self._numbers))
 
     def _ended(self, session: Session) -> None:
         if session.finished:
@@ -262,10 +273,13 @@ class Service:
         log.info("session closed", extra={"session": session.name, "ops": session.ops})
         with self._changed:
             self._sessions.pop(session.token, None)
-            self._endings[session.token] = (session.owner.name, session.ended_with)
-            while len(self._endings) > REMEMBERED_ENDINGS:
-                self._endings.popitem(last=False)
+            self._remember_ending(session)
             self._changed.notify_all()
+
+    def _remember_ending(self, session: Session) -> None:
+        self._endings[session.token] = (session.owner.name, session.ended_with)
+        while len(self._endings) > REMEMBERED_ENDINGS:
+            self._endings.popitem(last=False)
 
     def _welcome(self, session: Session) -> stream_pb2.Welcome:
         devices = [

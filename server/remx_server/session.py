@@ -44,6 +44,7 @@ from .executor import Executor, OpSpec, poison
 from .holdings import Usage, usage
 from .keeping import Keeper
 from .log import log
+from .lost_gpu import LostGpuError
 from .outbox import Line, Outbox
 from .owners import ANYBODY, Owner
 from .parameters import Parameters
@@ -419,6 +420,9 @@ class Session:
             if not self._closing.is_set():
                 log.warning("session failed", extra={"session": self.name, "reason": error.reason})
             self.close(error)
+        except LostGpuError as error:
+            log.exception("session lost its GPU", extra={"session": self.name})
+            self.close(error.closing())
         except Exception as error:
             log.exception("session crashed", extra={"session": self.name})
             self.close(InternalError(f"{type(error).__name__}: {error}"))

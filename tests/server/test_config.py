@@ -19,6 +19,7 @@ OTHERS = {
     "device": ("cpu", "gpu", "cpu"),
     "log-level": ("DEBUG", "ERROR", "WARNING"),
     "state-dir": ("/a", "/b", "/c"),
+    "isolation": ("process", "process", "process"),
     "tls-cert": ("/a", "/b", "/c"),
     "tls-key": ("/a", "/b", "/c"),
     "token-file": ("/a", "/b", "/c"),

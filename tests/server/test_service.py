@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from queue import SimpleQueue
 
 import grpc
@@ -14,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from remx_contract import CONTRACT_VERSION, codec, errors
 from remx_contract.v1 import stream_pb2 as pb
 from remx_server.backend import Devices
-from remx_server.config import Config, Limits
+from remx_server.config import ISOLATIONS, Config, Limits
 from remx_server.owners import ANYBODY
 from remx_server.serve import Server
 from remx_server.service import Service
@@ -23,10 +24,28 @@ from support.wire import Closed, Remote, Wire, chunks, hello, reason_of, stream_
 TOKEN = "a token for tests"
 
 
+CONFIG = Config(
+    listen="127.0.0.1:0",
+    device="cpu",
+    token=TOKEN,
+    grace_seconds=0.0,
+    limits=Limits(sessions=3, hello_seconds=0.3, transfer_seconds=0.5, lease_seconds=0.0),
+)
+
+
+@pytest.fixture(scope="module", params=ISOLATIONS)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server; with threads for its sessions, and with processes."""
+    server = Server(replace(CONFIG, isolation=request.param))
+    server.start()
+    yield server
+    assert server.stop()
+
+
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    limits = Limits(sessions=3, hello_seconds=0.3, transfer_seconds=0.5, lease_seconds=0.0)
-    server = Server(Config(listen="127.0.0.1:0", device="cpu", token=TOKEN, grace_seconds=0.0, limits=limits))
+def thread_server() -> Iterator[Server]:
+    """A server whose sessions can be looked into."""
+    server = Server(CONFIG)
     server.start()
     yield server
     assert server.stop()
@@ -214,7 +233,8 @@ def test_a_busy_session_does_not_hold_up_another(remote: Remote) -> None:
 # Ends.
 
 
-def test_a_client_that_vanishes_takes_its_session_with_it(server: Server) -> None:
+def test_a_client_that_vanishes_takes_its_session_with_it(thread_server: Server) -> None:
+    server = thread_server
     remote = Remote(server.address, TOKEN)
     wire = Wire(remote.stream)
     wire.put([1])
@@ -227,8 +247,9 @@ def test_a_client_that_vanishes_takes_its_session_with_it(server: Server) -> Non
 
 
 def test_a_client_that_vanishes_while_its_stream_is_held_up_frees_it(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    thread_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    server = thread_server
     remote = Remote(server.address, TOKEN)
     wire = Wire(remote.stream)
     session = server.service.session_of(wire.welcome.session, server.service.authorize(TOKEN))

@@ -7,13 +7,14 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import grpc
 import numpy as np
 import pytest
 from remx_contract import codec, errors
 from remx_contract.v1 import stream_pb2 as pb
-from remx_server.config import Config, Limits
+from remx_server.config import ISOLATIONS, Config, Limits
 from remx_server.owners import ANYBODY
 from remx_server.serve import Server
 from remx_server.transfers import CHUNK_BYTES, Download, Transfers
@@ -38,9 +39,22 @@ def transfers() -> Iterator[Transfers]:
     transfers.close()
 
 
+CONFIG = Config(listen="127.0.0.1:0", device="cpu", grace_seconds=0.0, limits=LIMITS)
+
+
+@pytest.fixture(scope="module", params=ISOLATIONS)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server; with threads for its sessions, and with processes."""
+    server = Server(replace(CONFIG, isolation=request.param, workers=2))
+    server.start()
+    yield server
+    assert server.stop()
+
+
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    server = Server(Config(listen="127.0.0.1:0", device="cpu", grace_seconds=0.0, limits=LIMITS))
+def thread_server() -> Iterator[Server]:
+    """A server whose sessions can be looked into."""
+    server = Server(CONFIG)
     server.start()
     yield server
     assert server.stop()
@@ -406,7 +420,8 @@ def test_an_upload_that_ends_early_can_go_on(
     assert wire.read(wire.put([1])) == 1
 
 
-def test_a_client_that_leaves_in_the_middle_of_an_upload_leaves_nothing(server: Server) -> None:
+def test_a_client_that_leaves_in_the_middle_of_an_upload_leaves_nothing(thread_server: Server) -> None:
+    server = thread_server
     remote = Remote(server.address)
     wire = Wire(remote.stream)
     handle, transfer = wire.upload_to(np.zeros(1000, "float32"))
