@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import json
 import random
+import threading
 from collections import Counter
 from typing import Any, Final, cast
 
@@ -255,6 +256,7 @@ class FaultProxyProcess(ProxyProcess):
 
     def __init__(self, target: str) -> None:
         super().__init__("fault_proxy", "--target", target)
+        self._asking = threading.Lock()
 
     def do(self, kind: str, **arguments: Any) -> None:
         """Have it done to all connections: ``reset``, ``finish``, ``tear``, ``half_close`` and ``hole`` with
@@ -262,9 +264,10 @@ class FaultProxyProcess(ProxyProcess):
         self._child.write(json.dumps({"do": kind, **arguments}))
 
     def counts(self) -> dict[str, int]:
-        """What was done so far; everything asked for before is done then."""
-        self.do("counts")
-        found: dict[str, int] = json.loads(self._child.read(10.0))
+        """What was done so far; everything asked for before is done then. Any thread may ask."""
+        with self._asking:
+            self.do("counts")
+            found: dict[str, int] = json.loads(self._child.read(10.0))
         return found
 
 
