@@ -11,12 +11,12 @@ from pathlib import Path
 from .. import table
 from ..conditions import conditions
 from ..processes import ROOT, ChildError
-from . import faults, volume
+from . import faults, hostile, volume
 from .ground import Ground
 
 Figure = Callable[[Ground], list[table.Row]]
 
-FIGURES: dict[str, tuple[Figure, tuple[str, ...]]] = {**faults.FIGURES, **volume.FIGURES}
+FIGURES: dict[str, tuple[Figure, tuple[str, ...]]] = {**faults.FIGURES, **hostile.FIGURES, **volume.FIGURES}
 """Every figure, with the names of its rows."""
 
 

@@ -10,11 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import psutil
 import remx as mx
 
 from .. import side
 from .training import Training
+
+SECRET = b"0ur5ecr3"
+_VALUE = np.frombuffer(SECRET, "float64")[0]
+SECRET_SIZES = (1, 2, 2, 3, 4, 8, 10, 40, 100, 1000, 9000, 20_000)
+"""Small ones ride the command stream, large ones are byte streams."""
 
 
 class Client:
@@ -24,6 +30,7 @@ class Client:
         self._address = address
         self._token = token
         self._training: Training
+        self._secrets: list[Any] = []
 
     def connect(self) -> dict[str, Any]:
         """Open a session."""
@@ -47,9 +54,26 @@ class Client:
         """What came of the training run."""
         return {"digest": self._training.digest(), "losses": self._training.losses}
 
+    def keep_secrets(self) -> dict[str, Any]:
+        """Make arrays of values that no one else must see; says which bytes these have."""
+        self._secrets = [_secret(size) for size in SECRET_SIZES]
+        mx.nd.waitall()
+        return {"secrets": [SECRET.hex()]}
+
+    def renew_secrets(self) -> dict[str, Any]:
+        """Replace half of them: freed memory has secrets too."""
+        for index in range(0, len(self._secrets), 2):
+            self._secrets[index] = _secret(SECRET_SIZES[index])
+        return {}
+
+    def secrets_are_whole(self) -> dict[str, Any]:
+        """Whether they still have their values."""
+        return {"whole": all((secret.asnumpy() == _VALUE).all() for secret in self._secrets)}
+
     def leave(self) -> dict[str, Any]:
         """End the session; says how many ops it had."""
         ops = mx.stats().ops
+        self._secrets.clear()
         mx.disconnect()
         return {"ops": ops}
 
@@ -63,6 +87,10 @@ class Client:
             mx.waitall()
         resident = psutil.Process().memory_info().rss
         return {"ops": done, "live": mx.stats().live_handles, "resident": resident}
+
+
+def _secret(size: int) -> Any:
+    return mx.nd.array(np.full(size, _VALUE), dtype="float64")
 
 
 def _drop_each_other(ops: int, threads: int) -> None:
