@@ -66,8 +66,9 @@ class Attacker:
         self._counts: Counter[str] = Counter()
         self._strange: list[str] = []
         self._channel = self._connect()
-        self._calls = 0
+        self._seed = ""
         self._methods = self._find_methods()
+        self._others = [name for name in self._methods if name not in (SESSION, *ENDLESS)]
 
     def _connect(self) -> grpc.Channel:
         return grpc.insecure_channel(self._address, [("grpc.use_local_subchannel_pool", 1)])
@@ -104,26 +105,37 @@ class Attacker:
         self._secrets = [bytes.fromhex(secret) for secret in secrets]
         self._counts.clear()
         self._strange.clear()
-        chance = Chance(seed)
-        others = [name for name in self._methods if name not in (SESSION, *ENDLESS)]
         until = time.monotonic() + seconds
+        number = 0
         while self._done() < requests and time.monotonic() < until and len(self._strange) < 20:
-            draw = chance.random.random()
-            if draw < 0.4:
-                self._session(chance)
-            elif draw < 0.45:
-                self._raw_session(chance)
-            elif draw < 0.55:
-                self._garbage(chance.random)
-            elif draw < 0.56:
-                self._call(chance, chance.random.choice(ENDLESS))
-            else:
-                self._call(chance, chance.random.choice(others))
-            self._calls += 1
-            if self._calls % CALLS_BY_CHANNEL == 0:
+            # Each by a seed of its own, so that it can be made again alone.
+            self._seed = f"{seed}.{number}"
+            self.once(self._seed)
+            number += 1
+            if number % CALLS_BY_CHANNEL == 0:
                 self._channel.close()
                 self._channel = self._connect()
         return {"counts": dict(self._counts), "requests": self._done(), "strange": self._strange}
+
+    def once(self, seed: str) -> dict[str, Any]:
+        """One attack, by its seed."""
+        chance = Chance(seed)
+        draw = chance.random.random()
+        if draw < 0.4:
+            self._session(chance)
+        elif draw < 0.45:
+            self._raw_session(chance)
+        elif draw < 0.55:
+            self._garbage(chance.random)
+        elif draw < 0.56:
+            self._call(chance, chance.random.choice(ENDLESS))
+        else:
+            self._call(chance, chance.random.choice(self._others))
+        return {"strange": self._strange}
+
+    def _note(self, what: str) -> None:
+        """Note what must not be."""
+        self._strange.append(f"{what} (seed {self._seed})")
 
     def _done(self) -> int:
         return sum(count for name, count in self._counts.items() if not name.startswith("reason "))
@@ -185,7 +197,7 @@ class Attacker:
         said = [self._request(chance, name, method) for _ in range(several)]
         for index, _ in enumerate(self._answers(name, iter(said), self._metadata(chance))):
             if index > 1000:
-                self._strange.append(f"{name} gives {index} answers")
+                self._note(f"{name} gives {index} answers")
                 break
         self._counts[name] += 1
 
@@ -241,9 +253,9 @@ class Attacker:
         self._look_at(name, said)
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             if name not in ENDLESS:
-                self._strange.append(f"{name} hangs")
+                self._note(f"{name} hangs")
         elif code is grpc.StatusCode.UNKNOWN:
-            self._strange.append(f"{name} crashes: {error.details()}")
+            self._note(f"{name} crashes: {error.details()}")
         status = rpc_status.from_call(error)
         info = error_details_pb2.ErrorInfo()
         for detail in () if status is None else status.details:
@@ -253,12 +265,12 @@ class Attacker:
     def _refused(self, reason: str, message: str) -> None:
         self._counts[f"reason {reason}"] += 1
         if reason == "INTERNAL":
-            self._strange.append(f"crash: {message}")
+            self._note(f"crash: {message}")
 
     def _look_at(self, name: str, raw: bytes) -> None:
         for secret in self._secrets:
             if secret in raw:
-                self._strange.append(f"{name} tells a secret")
+                self._note(f"{name} tells a secret")
 
     # The port.
 
@@ -318,7 +330,7 @@ def main() -> None:
     parser.add_argument("--token", default="", help="what the server wants to see")
     options = parser.parse_args()
     attacker = Attacker(options.connect, options.token)
-    side.serve({name: getattr(attacker, name) for name in ("methods", "attack", "close")})
+    side.serve({name: getattr(attacker, name) for name in ("methods", "attack", "once", "close")})
 
 
 if __name__ == "__main__":

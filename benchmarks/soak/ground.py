@@ -70,7 +70,8 @@ def together(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Resu
 def log_lines(server: Child) -> Iterator[dict[str, Any]]:
     """What a server has logged so far."""
     for line in server.log().splitlines():
-        if line.startswith("{"):
+        # What a peer says may come through in gRPC's own words, braces and all.
+        if line.startswith('{"time"'):
             yield json.loads(line)
         elif line.startswith(("Traceback", "Exception")):
             # Of a thread, say; gRPC's own words about its connections are others.

@@ -73,7 +73,7 @@ class _Victim:
 
 def hostile(ground: Ground) -> list[Row]:
     """Attackers against a server on which a victim trains."""
-    wanted = ground.size(100_000, 3_000)
+    wanted = ground.size(100_000, 2_000)
     server = ground.child("small server", module("benchmarks.soak.small_server"))
     address = server.address()
     attackers = [

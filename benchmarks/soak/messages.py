@@ -44,10 +44,10 @@ class Chance:
 
     Parameters
     ----------
-    seed : int
+    seed : int or str
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int | str) -> None:
         self.random = random.Random(seed)
 
     def message(self, descriptor: Descriptor, depth: int = _DEPTH) -> Message:
@@ -63,7 +63,7 @@ class Chance:
             if field.name not in skipped and (whole or chance.random() < 0.75):
                 self._fill(made, field, depth)
         special = getattr(self, f"_good_{descriptor.name.lower()}", None)
-        if special is not None and chance.random() < 0.8:
+        if special is not None and (chance.random() < 0.8 or descriptor.name == "Position"):
             special(made)
         return made
 
@@ -159,6 +159,12 @@ class Chance:
         # Otherwise none would get past the comparison of contracts.
         made.CopyFrom(good_hello())
         made.session = self.bytes()
+
+    def _good_position(self, made: Any) -> None:
+        # A long way is a long computation, which is its owner's right; one that is too far is refused.
+        ways = (0, 1, 623, 5000, 2**41, 2**64 - 1)
+        made.single = self.random.choice(ways)
+        made.parallel[:] = [self.random.choice(ways) for _ in made.parallel]
 
     def batch(self, sequence: int) -> pb.Batch:
         """A batch with the right number, mostly: wrong ops, which its session outlives, or commands by chance

@@ -70,6 +70,38 @@ class Client:
         """Whether they still have their values."""
         return {"whole": all((secret.asnumpy() == _VALUE).all() for secret in self._secrets)}
 
+    def checkpoint(self) -> dict[str, Any]:
+        """Make a checkpoint of the session on the server."""
+        self._training.save()
+        return {"digest": self._training.digest()}
+
+    def train_until_lost(self) -> dict[str, Any]:
+        """Train until there is no session any more; says when that was told, and how."""
+        try:
+            while True:
+                self._training.run(1)
+        except mx.errors.SessionError as error:
+            return {"at": time.time(), "error": type(error).__name__}
+
+    def restore(self) -> dict[str, Any]:
+        """Take the session over as it was at its checkpoint, and the training run with it."""
+        mx.session.attach()
+        self._training.restore()
+        return {"digest": self._training.digest()}
+
+    def exceed(self, times: int) -> dict[str, Any]:
+        """Exceed a quota of 16 MiB, and see each time that small ops go on."""
+        kept = mx.nd.arange(10)
+        exceeded = usable = 0
+        for count in range(times):
+            large = mx.nd.zeros((5 << 20,))
+            try:
+                large.wait_to_read()
+            except mx.errors.QuotaError:
+                exceeded += 1
+            usable += float((kept + count).sum().asscalar()) == 45.0 + 10 * count
+        return {"exceeded": exceeded, "usable": usable}
+
     def leave(self) -> dict[str, Any]:
         """End the session; says how many ops it had."""
         ops = mx.stats().ops

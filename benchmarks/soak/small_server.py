@@ -11,6 +11,7 @@ from typing import Any
 
 from remx_contract.errors import UnauthenticatedError
 from remx_server import executor, log, memory
+from remx_server.blas import THREADS
 from remx_server.config import Config, Limits
 from remx_server.owners import Owner
 from remx_server.serve import SWITCH_INTERVAL_SECONDS, Server
@@ -34,6 +35,7 @@ def main() -> None:
     """Serve the tokens ``victim`` and ``attacker``, which belong to two owners."""
     memory.host_memory = lambda: (2**34, FREE_BYTES)
     executor.memory.LARGE_BYTES = 1 << 18  # type: ignore[misc]
+    THREADS.find()
     memory.keep_freed_memory()
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     log.set_up("ERROR")

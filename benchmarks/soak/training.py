@@ -37,6 +37,7 @@ class Training:
         self._function = _clamp(mx)
         self.steps = 0
         self.losses: list[float] = []
+        self._saved: tuple[Any, ...] = ()
         mx.random.seed(seed)
         self.weights = [
             self._array((INPUTS, HIDDEN), INPUTS**-0.5),
@@ -90,6 +91,24 @@ class Training:
 
     def _note(self, array: Any) -> None:
         self._hash.update(array.asnumpy().tobytes())
+
+    def save(self) -> None:
+        """Make a checkpoint of the session, and note here what it does not have."""
+        for name, array in self._arrays().items():
+            self._mx.session.put(name, array)
+        self._mx.session.save()
+        self._saved = self.steps, self.losses[:], self._hash.copy(), self._random.get_state()
+
+    def restore(self) -> None:
+        """Go back to the checkpoint, whose arrays a new session has under their names."""
+        self.steps, self.losses, self._hash, state = self._saved
+        self._random.set_state(state)
+        names = list(self._arrays())
+        *self.weights, self.labels, self.x, self.chain = map(self._mx.session.get, names)
+
+    def _arrays(self) -> dict[str, Any]:
+        weights = {f"weight {index}": weight for index, weight in enumerate(self.weights)}
+        return {**weights, "labels": self.labels, "x": self.x, "chain": self.chain}
 
     def digest(self) -> str:
         """What came of it: all values that were read so far, and the weights as they are now."""
