@@ -5,18 +5,25 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from .. import table
 from ..conditions import conditions
 from ..processes import ROOT, ChildError
-from . import faults, hostile, volume
+from . import faults, hostile, quotas, restart, volume
 from .ground import Ground
 
 Figure = Callable[[Ground], list[table.Row]]
 
-FIGURES: dict[str, tuple[Figure, tuple[str, ...]]] = {**faults.FIGURES, **hostile.FIGURES, **volume.FIGURES}
+FIGURES: dict[str, tuple[Figure, tuple[str, ...]]] = {
+    **faults.FIGURES,
+    **restart.FIGURES,
+    **hostile.FIGURES,
+    **volume.FIGURES,
+    **quotas.FIGURES,
+}
 """Every figure, with the names of its rows."""
 
 
@@ -41,10 +48,13 @@ def run(figure: str, quick: bool) -> list[table.Row]:
     try:
         with Ground(quick) as ground:
             rows = measure(ground)
-    except ChildError as error:
-        print(error, file=sys.stderr)
+    except Exception as error:
+        # One that fails does not keep the others from being seen.
+        print("" if isinstance(error, ChildError) else traceback.format_exc(), error, file=sys.stderr)
         # Without a value, a row with a target would count as not judged: it is a miss.
-        rows = [table.Row(name, "failed", 1, "", target=0, note=str(error).splitlines()[0]) for name in names]
+        rows = [
+            table.Row(name, "failed", 1, "", target=0, note=f"{error}\n".splitlines()[0]) for name in names
+        ]
     print(f"{figure} took {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     return rows
 

@@ -74,7 +74,8 @@ class Attacker:
         return grpc.insecure_channel(self._address, [("grpc.use_local_subchannel_pool", 1)])
 
     def _find_methods(self) -> dict[str, MethodDescriptor]:
-        database = ProtoReflectionDescriptorDatabase(self._channel)
+        channel = grpc.intercept_channel(self._channel, _WithToken(self._token))
+        database = ProtoReflectionDescriptorDatabase(channel)
         pool = descriptor_pool.DescriptorPool(database)
         found = {}
         for name in database.get_services():
@@ -283,6 +284,16 @@ class Attacker:
             while raw := connection.recv(2**16):
                 self._look_at("the port", raw)
         self._counts["garbage on the port"] += 1
+
+
+class _WithToken(grpc.StreamStreamClientInterceptor):
+    """Shows a token to the reflection service, whose own client shows none."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def intercept_stream_stream(self, continuation: Any, details: Any, requests: Any) -> Any:
+        return continuation(details._replace(metadata=[("remx-token", self._token)]), requests)
 
 
 def _known(kind: Descriptor) -> Descriptor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 
 from ..processes import Child, ChildError, module
 from ..table import Row
@@ -107,6 +108,7 @@ def hostile(ground: Ground) -> list[Row]:
     after = _rest(server)
     steps, digest = victim.stop()
     disturbed = digest != victim.again(steps)
+    left = _sessions_left(server)
     counts: Counter[str] = Counter()
     strange: list[str] = []
     for answer in answers:
@@ -170,7 +172,7 @@ def hostile(ground: Ground) -> list[Row]:
         ),
         Row("hostile_threads", "threads more", after.threads - before.threads, "", target=FEW_THREADS),
         Row("hostile_files", "file descriptors more", after.files - before.files, "", target=FEW_FILES),
-        Row("hostile_sessions", "sessions left behind", server.ask("sessions")["count"], "", target=0),
+        Row("hostile_sessions", "sessions left behind", left, "", target=0),
     ]
 
 
@@ -179,6 +181,13 @@ def _rest(server: Child) -> Resources:
     wait_until(lambda: server.ask("sessions")["count"] <= 1, 30.0, "the end of the attackers' sessions")
     time.sleep(1.0)
     return Resources.of(server)
+
+
+def _sessions_left(server: Child) -> int:
+    """How many sessions there are when all have left, and had a moment to end."""
+    with suppress(ChildError):
+        wait_until(lambda: not server.ask("sessions")["count"], 5.0, "the end of all sessions")
+    return int(server.ask("sessions")["count"])
 
 
 def _first(lines: object) -> str:

@@ -35,8 +35,14 @@ def quotas(ground: Ground) -> list[Row]:
     side.ask("leave")
     return [
         Row("quotas", "times that a quota was exceeded", found["exceeded"], "", target=times, at_least=True),
-        Row("quotas_usable", "times that the session was usable after it", found["usable"], "", target=times,
-            at_least=True),
+        Row(
+            "quotas_usable",
+            "times that the session was usable after it",
+            found["usable"],
+            "",
+            target=times,
+            at_least=True,
+        ),
         Row("quotas_memory", "growth of the server by that", grew, "MB", target=8.0),
     ]
 

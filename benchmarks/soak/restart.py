@@ -71,13 +71,33 @@ def restart(ground: Ground) -> list[Row]:
     expected = together(undisturbed, list(enumerate(sides)))
     note = f"{', '.join(sorted(kinds))}; the server listened again after {restarted - killed:.2f} s"
     losses = ends[0][1]
-    course = f"loss {losses[0]:.3f} at first, {losses[BEFORE // 5 - 1]:.3f} at the checkpoint, {losses[-1]:.3f}"
+    course = (
+        f"loss {losses[0]:.3f} at first, {losses[BEFORE // 5 - 1]:.3f} at the checkpoint, {losses[-1]:.3f}"
+    )
     return [
-        Row("restart_told", "until clients of a killed server are told", told, "s", target=TOLD_SECONDS, note=note),
-        Row("restart_restored", "sessions that are not as at their checkpoint", _different(back, saved), "",
-            target=0),
-        Row("restart_goes_on", "runs that go on otherwise than undisturbed", _different(ends, expected), "",
-            target=0, note=course),
+        Row(
+            "restart_told",
+            "until clients of a killed server are told",
+            told,
+            "s",
+            target=TOLD_SECONDS,
+            note=note,
+        ),
+        Row(
+            "restart_restored",
+            "sessions that are not as at their checkpoint",
+            _different(back, saved),
+            "",
+            target=0,
+        ),
+        Row(
+            "restart_goes_on",
+            "runs that go on otherwise than undisturbed",
+            _different(ends, expected),
+            "",
+            target=0,
+            note=course,
+        ),
     ]
 
 

@@ -22,6 +22,7 @@ from . import memory
 from .backend import Devices
 from .blas import THREADS
 from .config import Config
+from .decoding import Decoding
 from .healthcheck import LocalHealth
 from .log import log
 from .reflection import add_reflection
@@ -71,7 +72,7 @@ class Server:
         self.service = Service(config, self.devices)
         self._health = health.HealthServicer()
         self._pool = ThreadPoolExecutor(config.limits.sessions + WORKERS_BEYOND_SESSIONS, "grpc")
-        self._grpc = grpc.server(self._pool, options=OPTIONS)
+        self._grpc = grpc.server(self._pool, interceptors=[Decoding()], options=OPTIONS)
         self._grpc.add_generic_rpc_handlers((handlers(self.service),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         add_reflection((SERVICE_NAME, health.SERVICE_NAME), self.service, self._grpc)

@@ -85,7 +85,8 @@ class Service:
         self.commons = Commons(config.limits)
         # A session stays here until its thread has ended, so that it counts for as long as it costs.
         self._sessions: dict[bytes, Session] = {}
-        self._endings: OrderedDict[bytes, tuple[str, MXNetError | None]] = OrderedDict()
+        # In words: an error would keep its traceback, and with it the session, its stream and its last batch.
+        self._endings: OrderedDict[bytes, tuple[str, str]] = OrderedDict()
         self._changed = threading.Condition()
         self._numbers = count(1)
         self._draining = False
@@ -119,15 +120,15 @@ class Service:
         """The owner's session that a byte stream names; SessionLostError where there is none."""
         with self._changed:
             session = self._sessions.get(token)
-            name, ending = self._endings.get(token, ("", None))
+            name, ending = self._endings.get(token, ("", ""))
         if session is not None and session.owner.name == owner.name:
             if not session.closing:
                 return session
-            ending = session.ended_with
+            ending = session.ending
         elif name != owner.name:
             # One and the same answer to a token that means nothing and to that of somebody else.
-            ending = None
-        told = LOST if ending is None else f"the session is gone: {ending}"
+            ending = ""
+        told = f"the session is gone: {ending}" if ending else LOST
         raise SessionLostError(told + self.keeper.hint(owner.name, token))
 
     def stream(
@@ -262,7 +263,7 @@ class Service:
         log.info("session closed", extra={"session": session.name, "ops": session.ops})
         with self._changed:
             self._sessions.pop(session.token, None)
-            self._endings[session.token] = (session.owner.name, session.ended_with)
+            self._endings[session.token] = (session.owner.name, session.ending)
             while len(self._endings) > REMEMBERED_ENDINGS:
                 self._endings.popitem(last=False)
             self._changed.notify_all()

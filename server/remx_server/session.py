@@ -178,7 +178,8 @@ class Session:
         # Bytes submitted, counted by the edge's thread, and bytes done with, by the session's own.
         self._submitted = 0
         self._finished = 0
-        self.ended_with: MXNetError | None = None
+        # Why it has ended, in words.
+        self.ending = ""
         self._progress = threading.Event()
         self._closing = threading.Event()
         self._on_end = on_end
@@ -365,8 +366,8 @@ class Session:
 
     def close(self, error: MXNetError | None = None) -> None:
         """End the session: its thread stops after the command it is in, and frees everything."""
-        if error is not None and self.ended_with is None:
-            self.ended_with = error
+        if error is not None and not self.ending:
+            self.ending = str(error)
         client = self.client
         client.outbox.close(error)
         self._closing.set()
