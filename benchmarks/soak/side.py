@@ -81,7 +81,7 @@ class Client:
             while True:
                 self._training.run(1)
         except mx.errors.SessionError as error:
-            return {"at": time.time(), "error": type(error).__name__}
+            return {"at": time.time(), "kind": type(error).__name__}
 
     def restore(self) -> dict[str, Any]:
         """Take the session over as it was at its checkpoint, and the training run with it."""

@@ -47,10 +47,17 @@ class Training:
         ]
         for weight in self.weights:
             weight.attach_grad()
-        self.labels = mx.nd.array(self._random.randint(CLASSES, size=(BATCH,)))
-        self.x = self._array((BATCH, INPUTS))
+        classes = self._random.randint(CLASSES, size=(BATCH,))
+        self.labels = mx.nd.array(classes)
+        # Something that can be learnt: what each class looks like, and noise.
+        self._looks = self._random.normal(size=(CLASSES, INPUTS))[classes]
+        self.x = self._batch()
         # Depends on how often it was written, and in which order.
         self.chain = mx.nd.array([1.0], dtype="float64")
+
+    def _batch(self) -> Any:
+        noise = self._random.normal(size=(BATCH, INPUTS))
+        return self._mx.nd.array((self._looks + noise).astype(np.float32))
 
     def _array(self, shape: tuple[int, ...], scale: float = 1.0) -> Any:
         return self._mx.nd.array(self._random.normal(scale=scale, size=shape).astype(np.float32))
@@ -81,7 +88,7 @@ class Training:
             self._note(loss)
             self.losses.append(float(loss.asscalar()))
         if step % 10 == 3:
-            self.x = self._array((BATCH, INPUTS))
+            self.x = self._batch()
         if step % 20 == 7:
             # Down as a byte stream, and up again as one.
             values = w1.asnumpy()
