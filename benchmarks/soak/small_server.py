@@ -7,6 +7,8 @@ answers requests on standard input (see ``side``): ``sessions`` tells how many a
 from __future__ import annotations
 
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from remx_contract.errors import UnauthenticatedError
@@ -31,7 +33,7 @@ LIMITS = Limits(
 FREE_BYTES = 32 << 20
 
 
-def main() -> None:
+def main(folder: str) -> None:
     """Serve the tokens ``victim`` and ``attacker``, which belong to two owners."""
     memory.host_memory = lambda: (2**34, FREE_BYTES)
     executor.memory.LARGE_BYTES = 1 << 18  # type: ignore[misc]
@@ -39,7 +41,9 @@ def main() -> None:
     memory.keep_freed_memory()
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     log.set_up("ERROR")
-    server = Server(Config(listen="127.0.0.1:0", device="cpu", grace_seconds=0, limits=LIMITS))
+    server = Server(
+        Config(listen="127.0.0.1:0", device="cpu", grace_seconds=0, limits=LIMITS, state_dir=Path(folder))
+    )
     owners = {name: Owner(name) for name in ("victim", "attacker")}
 
     def authorize(token: str, *_: Any) -> Owner:
@@ -55,4 +59,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with tempfile.TemporaryDirectory() as state:
+        main(state)

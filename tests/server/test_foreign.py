@@ -32,9 +32,11 @@ SEEDS = 12
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     limits = Limits(transfer_seconds=0.2, call_seconds=60.0, random_threads=3)
-    server = Server(Config(listen="127.0.0.1:0", device="cpu", grace_seconds=0.0, limits=limits))
+    folder = tmp_path_factory.mktemp("state")
+    config = Config(listen="127.0.0.1:0", device="cpu", grace_seconds=0.0, limits=limits, state_dir=folder)
+    server = Server(config)
 
     def authorize(token: str, *_: Any) -> Owner:
         if token not in OWNERS:
@@ -329,3 +331,55 @@ def test_the_same_numbers_mean_each_owner_s_own(server: Server, alice: Alice, ma
         wire.close()
     remotes[0].close()
     alice.check()
+
+
+# Names.
+
+
+def asked(wire: Wire, **kind: Any) -> pb.Reply:
+    """The answer to a command."""
+    (message,) = kind.values()
+    wire.command(**kind)
+    return wire.answer(message.request)
+
+
+def test_names_are_looked_for_in_the_own_session_only(alice: Alice, mallory: Remote) -> None:
+    alice.command(name=pb.Name(name="weights", handle=alice.secret))
+    alice.settle()
+    wire = Wire(mallory.stream)
+    refusals = [
+        answer_to(lambda: asked(wire, fetch=pb.Fetch(request=1, name=name, handle=50, gradient=51)))  # noqa: B023
+        for name in ("weights", "nothing")
+    ]
+    assert [str(part).replace("weights", "nothing") for part in refusals[0]] == list(map(str, refusals[1]))
+    assert asked(wire, names=pb.Names(request=2)).names.names == []
+    # A name of their own is another's.
+    mine = wire.put([1])
+    wire.command(name=pb.Name(name="weights", handle=mine))
+    wire.command(name=pb.Name(name="weights"))
+    wire.settle()
+    assert asked(alice, names=pb.Names(request=3)).names.names == ["weights"]
+    alice.command(name=pb.Name(name="weights"))
+    wire.close()
+    alice.check()
+
+
+@pytest.mark.parametrize("path", ["run", "../alice/run", "alice/run", "/run"])
+def test_checkpoints_are_looked_for_among_the_own_only(alice: Alice, mallory: Remote, path: str) -> None:
+    saved = asked(alice, save=pb.Save(request=1, name="run")).checkpoint
+    asked(alice, save=pb.Save(request=2, own=True))
+    wire = Wire(mallory.stream)
+    own = answer_to(lambda: asked(wire, restore=pb.Restore(request=3, own=True)))
+    by_name = answer_to(lambda: asked(wire, restore=pb.Restore(request=4, name=path)))
+    unknown = answer_to(
+        lambda: asked(wire, restore=pb.Restore(request=5, name=path.replace("run", "nothing")))
+    )
+    assert [str(part).replace("run", "nothing") for part in by_name] == list(map(str, unknown))
+    assert SECRET not in str((own, by_name)).encode()
+    if path == "run":
+        # The same name is another's file.
+        wire.put([5])
+        asked(wire, save=pb.Save(request=6, name="run"))
+    restored = asked(alice, restore=pb.Restore(request=7, name="run")).checkpoint
+    assert (restored.nbytes, restored.created) == (saved.nbytes, saved.created)
+    wire.close()
