@@ -18,7 +18,9 @@ TOLD_SECONDS = 5.0
 
 
 def _server(ground: Ground, port: int, folder: str) -> Child:
-    command = module("remx_server", f"--listen=127.0.0.1:{port}", "--device=cpu", f"--state-dir={folder}")
+    command = module(
+        "remx_server", f"--listen=127.0.0.1:{port}", "--device=cpu", "--grace=0", f"--state-dir={folder}"
+    )
     server = ground.child("remx server", command, patience=0.0)
     server.address()
     return server
@@ -66,7 +68,9 @@ def restart(ground: Ground) -> list[Row]:
 
     def undisturbed(numbered: tuple[int, Child]) -> tuple[str, list[float]]:
         begin(numbered)
-        return go_on(numbered[1])
+        end = go_on(numbered[1])
+        numbered[1].ask("leave")
+        return end
 
     expected = together(undisturbed, list(enumerate(sides)))
     note = f"{', '.join(sorted(kinds))}; the server listened again after {restarted - killed:.2f} s"

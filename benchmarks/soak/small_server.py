@@ -25,6 +25,7 @@ LIMITS = Limits(
     call_seconds=0.5,
     hello_seconds=0.5,
     lease_seconds=0.5,
+    detached_seconds=0.5,
     random_threads=4,
     early_bytes=1 << 20,
     upload_bytes=1 << 20,
