@@ -12,7 +12,7 @@ from pathlib import Path
 from .. import table
 from ..conditions import conditions
 from ..processes import ROOT, ChildError
-from . import faults, hostile, quotas, restart, volume
+from . import crowd, faults, hostile, quotas, restart, volume
 from .ground import Ground
 
 Figure = Callable[[Ground], list[table.Row]]
@@ -20,6 +20,7 @@ Figure = Callable[[Ground], list[table.Row]]
 FIGURES: dict[str, tuple[Figure, tuple[str, ...]]] = {
     **faults.FIGURES,
     **restart.FIGURES,
+    **crowd.FIGURES,
     **hostile.FIGURES,
     **volume.FIGURES,
     **quotas.FIGURES,

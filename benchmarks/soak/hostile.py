@@ -94,7 +94,7 @@ def hostile(ground: Ground) -> list[Row]:
                 "attack",
                 seed=seed + each[0],
                 requests=requests // ATTACKERS,
-                seconds=PATIENCE_SECONDS,
+                seconds=PATIENCE_SECONDS - (time.monotonic() - started),
                 secrets=victim.secrets,
             ),
             list(enumerate(attackers)),
