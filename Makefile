@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-gpu test-long check bench bench-gpu gen golden clean
+.PHONY: demo test test-gpu test-long check bench bench-gpu soak gen golden clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "remx needs Python 3.10 or newer; set PYTHON=python3.12, say")'
@@ -40,6 +40,10 @@ bench: $(STAMP)
 
 bench-gpu: $(STAMP)
 	$(BIN)/python -m benchmarks --gpu
+
+# What a shared server must survive, in ten minutes at most; fails where a target is missed.
+soak: $(STAMP)
+	$(BIN)/python -m benchmarks.soak
 
 # The real MXNet 1.9.1, which makes the golden vectors and runs beside remx in the benchmarks: ORACLE is a Python
 # 3.8 to 3.11 that has it.

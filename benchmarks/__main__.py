@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 import ctypes
 import importlib.util
-import os
-import platform
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from . import filling, gradients, measurements, sampling, table
+from .conditions import conditions
 from .processes import ROOT, ChildError
 from .rounds import Disagreement
 from .stage import Options, Stage
@@ -59,29 +56,11 @@ def missing_gpu() -> str:
 
 def _conditions(stage: Stage) -> dict[str, Any]:
     return {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "commit": _commit(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "load": [round(load, 2) for load in os.getloadavg()],
+        **conditions(),
         "device": stage.options.device,
         "rounds": stage.options.rounds,
         "sides": measurements.versions(stage),
     }
-
-
-def _commit() -> str | None:
-    command = ["git", "describe", "--always", "--dirty"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
 
 
 def _measure(stage: Stage, only: str | None) -> tuple[list[table.Row], bool]:

@@ -6,7 +6,7 @@ would without the proxy.
 
 As a program: ``python -m benchmarks.delay_proxy --target HOST:PORT --half-round-trip 0.02``; it says where
 it listens, cuts every connection when it reads a line ``cut``, and ends with its standard input.  From
-Python: ``DelayProxyProcess`` runs that program.
+Python: ``DelayProxyProcess`` runs that program.  ``fault_proxy`` builds on its parts.
 """
 
 from __future__ import annotations
@@ -17,25 +17,38 @@ import socket
 import struct
 import sys
 from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
 
 from .processes import Child, module
 
 _NO_LINGER = struct.pack("ii", 1, 0)
 
+AnyProxy = TypeVar("AnyProxy", bound="ProxyProcess")
+
 _CLOSED = b""
 """Stands in the delay line for the end of the connection."""
 
 
-class _End(asyncio.Protocol):
-    """One end of a proxied connection: what comes in here leaves through ``far`` after the delay."""
+class End(asyncio.Protocol):
+    """One end of a proxied connection: what comes in here leaves through ``far`` after the delay.
+
+    Attributes
+    ----------
+    far : End or None
+        The other end; None at the client's end until the target has answered.
+    lag : float
+        Seconds of delay beside the proxy's own.
+    """
 
     transport: asyncio.Transport
 
-    def __init__(self, proxy: DelayProxy, far: _End | None = None) -> None:
+    def __init__(self, proxy: DelayProxy, far: End | None = None) -> None:
         self._proxy = proxy
         self._loop = asyncio.get_running_loop()
         self._line: deque[tuple[float, bytes]] = deque()
         self.far = far
+        self.lag = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -46,7 +59,7 @@ class _End(asyncio.Protocol):
             self._proxy.dial(self)
 
     def data_received(self, data: bytes) -> None:
-        delay = self._proxy.half_round_trip
+        delay = self._proxy.half_round_trip + self.lag
         if delay == 0 and not self._line:
             self._forward(data)
             return
@@ -105,32 +118,36 @@ class DelayProxy:
     ----------
     address : str
         ``HOST:PORT`` it listens on, once ``start`` is done.
+    ends : set of End
+        Both ends of every open connection.
     """
+
+    end: type[End] = End
 
     def __init__(self, target: str, half_round_trip: float) -> None:
         host, _, port = target.rpartition(":")
         self._target = host, int(port)
         self.half_round_trip = half_round_trip
-        self.ends: set[_End] = set()
+        self.ends: set[End] = set()
         self._dialling: set[asyncio.Task[None]] = set()
         self.address = ""
 
     async def start(self) -> None:
         """Listen on a free port of the loopback interface."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _End(self), "127.0.0.1", 0)
+        self._server = await loop.create_server(lambda: self.end(self), "127.0.0.1", 0)
         self.address = "{}:{}".format(*self._server.sockets[0].getsockname()[:2])
 
-    def dial(self, near: _End) -> None:
+    def dial(self, near: End) -> None:
         """Open the connection's second half; until then the first one is not read from."""
         task = asyncio.get_running_loop().create_task(self._dial(near))
         self._dialling.add(task)
         task.add_done_callback(self._dialling.discard)
 
-    async def _dial(self, near: _End) -> None:
+    async def _dial(self, near: End) -> None:
         loop = asyncio.get_running_loop()
         try:
-            _, far = await loop.create_connection(lambda: _End(self, near), *self._target)
+            _, far = await loop.create_connection(lambda: self.end(self, near), *self._target)
         except OSError:
             near.abort()
             return
@@ -151,7 +168,29 @@ class DelayProxy:
         self.cut()
 
 
-class DelayProxyProcess:
+class ProxyProcess:
+    """A proxy in a process of its own, which ends with the ``with`` block.
+
+    Parameters
+    ----------
+    name : str
+        The module's, below ``benchmarks``.
+    *arguments : str
+        Of its command line.
+    """
+
+    def __init__(self, name: str, *arguments: str) -> None:
+        self._child = Child(name, module(f"benchmarks.{name}", *arguments))
+        self.address = self._child.address()
+
+    def __enter__(self: AnyProxy) -> AnyProxy:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.close()
+
+
+class DelayProxyProcess(ProxyProcess):
     """A delay proxy in a process of its own, which ends with the ``with`` block.
 
     Parameters
@@ -163,30 +202,26 @@ class DelayProxyProcess:
     """
 
     def __init__(self, target: str, half_round_trip: float) -> None:
-        arguments = ["--target", target, "--half-round-trip", str(half_round_trip)]
-        self._child = Child("delay proxy", module("benchmarks.delay_proxy", *arguments))
-        self.address = self._child.address()
-
-    def __enter__(self) -> DelayProxyProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._child.close()
+        super().__init__("delay_proxy", "--target", target, "--half-round-trip", str(half_round_trip))
 
     def cut(self) -> None:
         """Break every connection; soon, not before this returns."""
         self._child.write("cut")
 
 
-async def _run(target: str, half_round_trip: float) -> None:
-    proxy = DelayProxy(target, half_round_trip)
+async def serve(proxy: DelayProxy, do: Callable[[str], None]) -> None:
+    """Say where a proxy listens, and have it do what lines of standard input say until that ends."""
     await proxy.start()
-    print(f"delay-proxy listening on {proxy.address}", flush=True)
+    print(f"proxy listening on {proxy.address}", flush=True)
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
-        if line.strip() == "cut":
-            proxy.cut()
+        do(line.strip())
     await proxy.close()
+
+
+async def _run(target: str, half_round_trip: float) -> None:
+    proxy = DelayProxy(target, half_round_trip)
+    await serve(proxy, lambda line: proxy.cut() if line == "cut" else None)
 
 
 def main() -> None:

@@ -106,7 +106,28 @@ class Child:
 
     def resident_bytes(self) -> int:
         """Return the process's resident set size in bytes."""
-        return int(psutil.Process(self._process.pid).memory_info().rss)
+        return int(self.process.memory_info().rss)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    @property
+    def process(self) -> psutil.Process:
+        """The process, to be looked at."""
+        return psutil.Process(self._process.pid)
+
+    def log(self) -> str:
+        """Return what it has said on standard error so far."""
+        # Not by moving the file's own position, which the process writes at.
+        size = os.fstat(self._errors.fileno()).st_size
+        return os.pread(self._errors.fileno(), size, 0).decode(errors="replace")
+
+    def kill(self) -> None:
+        """End the process at once, as SIGKILL does, and wait until it has ended."""
+        self._process.kill()
+        self._process.wait()
 
     def close(self) -> None:
         """End the process, by force if it must be, and wait until it has ended."""
@@ -126,6 +147,5 @@ class Child:
         self._errors.close()
 
     def _said(self) -> str:
-        self._errors.seek(0)
-        said = self._errors.read().strip()
+        said = self.log().strip()
         return f"; it said:\n{said[-4000:]}" if said else ""

@@ -37,21 +37,22 @@ class Stage(ExitStack):
         super().__init__()
         self.options = options
 
-    def _child(self, name: str, command: list[str], patience: float = 5.0) -> Child:
+    def child(self, name: str, command: list[str], patience: float = 5.0) -> Child:
+        """Start a process that ends with the run."""
         process = Child(name, command, patience)
         self.callback(process.close)
         return process
 
-    def server(self) -> tuple[Child, str]:
+    def server(self, *flags: str) -> tuple[Child, str]:
         """Start a remx server and return it with its ``HOST:PORT``."""
-        arguments = ["--listen", "127.0.0.1:0", "--device", self.options.device]
+        arguments = ["--listen", "127.0.0.1:0", "--device", self.options.device, *flags]
         # A server runs until it is told to stop, so there is nothing to be patient about.
-        process = self._child("remx server", module("remx_server", *arguments), patience=0.0)
+        process = self.child("remx server", module("remx_server", *arguments), patience=0.0)
         return process, process.address()
 
     def traced_server(self) -> tuple[Child, str]:
         """Start a remx server on the CPU that can be asked for the peak of its arrays."""
-        process = self._child("traced server", module("benchmarks.traced_server"))
+        process = self.child("traced server", module("benchmarks.traced_server"))
         return process, process.address()
 
     @cached_property
@@ -62,7 +63,7 @@ class Stage(ExitStack):
     def client(self, address: str) -> Child:
         """Start a remx side that is connected to ``address``."""
         arguments = ["--connect", address, "--device", self.options.device]
-        return self._child("remx side", module("benchmarks.remx_side", *arguments))
+        return self.child("remx side", module("benchmarks.remx_side", *arguments))
 
     @cached_property
     def remx(self) -> Child:
@@ -75,7 +76,7 @@ class Stage(ExitStack):
         python = self.options.mxnet
         if not python.exists():
             return None
-        return self._child("MXNet side", module("benchmarks.mxnet_side", python=str(python)))
+        return self.child("MXNet side", module("benchmarks.mxnet_side", python=str(python)))
 
     def baseline(self, name: str, through: float | None = None) -> Child:
         """Start a baseline's server and return the side that calls it.
@@ -87,11 +88,11 @@ class Stage(ExitStack):
         through : float, optional
             Half the round trip, in seconds, of a delay proxy between the two.
         """
-        server = self._child(name, module(f"benchmarks.{name}", "serve"))
+        server = self.child(name, module(f"benchmarks.{name}", "serve"))
         address = server.address()
         if through is not None:
             address = self.proxy(address, through)
-        return self._child(name, module(f"benchmarks.{name}", "call", address))
+        return self.child(name, module(f"benchmarks.{name}", "call", address))
 
     def proxy(self, target: str, half_round_trip: float) -> str:
         """Start a delay proxy before ``target`` and return its own ``HOST:PORT``."""
@@ -99,4 +100,4 @@ class Stage(ExitStack):
 
     def probe(self, address: str) -> Child:
         """Start a fresh client that imports remx and runs one op."""
-        return self._child("client probe", module("benchmarks.client_probe", address))
+        return self.child("client probe", module("benchmarks.client_probe", address))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.echo import dial, echo, receive
 
 from benchmarks import isolation, table
 from benchmarks.delay_proxy import DelayProxyProcess
@@ -17,81 +18,44 @@ from benchmarks.rounds import Disagreement, alternate
 from benchmarks.stage import Options, Stage
 
 
-@pytest.fixture
-def echo() -> Iterator[str]:
-    """An echo server's ``HOST:PORT``; it takes one connection after another."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def answer() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                try:
-                    while data := connection.recv(2**16):
-                        connection.sendall(data)
-                except ConnectionError:
-                    continue
-
-    thread = threading.Thread(target=answer)
-    thread.start()
-    host, port = listener.getsockname()[:2]
-    yield f"{host}:{port}"
-    # Closing alone does not wake a thread that is blocked in accept.
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join()
-
-
-def _dial(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=10)
-
-
-def _receive(connection: socket.socket, size: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < size:
-        part = connection.recv(2**20)
-        if not part:
-            break
-        parts += part
-    return bytes(parts)
+@pytest.fixture(name="echo")
+def echo_server() -> Iterator[str]:
+    with echo() as address:
+        yield address
 
 
 def test_the_delay_is_paid_once_by_messages_that_are_under_way_together(echo: str) -> None:
-    with DelayProxyProcess(echo, 0.1) as proxy, _dial(proxy.address) as connection:
+    with DelayProxyProcess(echo, 0.1) as proxy, dial(proxy.address) as connection:
         start = time.perf_counter()
         for number in range(20):
             connection.sendall(bytes([number]))
             time.sleep(0.002)
         sent = time.perf_counter() - start
-        assert _receive(connection, 20) == bytes(range(20))
+        assert receive(connection, 20) == bytes(range(20))
         taken = time.perf_counter() - start
     assert 0.2 <= taken < 0.4 + sent
 
 
 def test_large_data_arrives_whole_and_in_order(echo: str) -> None:
     data = bytes(range(256)) * 2**14
-    with DelayProxyProcess(echo, 0.01) as proxy, _dial(proxy.address) as connection:
+    with DelayProxyProcess(echo, 0.01) as proxy, dial(proxy.address) as connection:
         sender = threading.Thread(target=connection.sendall, args=(data,))
         sender.start()
-        assert _receive(connection, len(data)) == data
+        assert receive(connection, len(data)) == data
         sender.join()
 
 
 def test_a_cut_breaks_connections_and_lets_new_ones_through(echo: str) -> None:
     with DelayProxyProcess(echo, 0.0) as proxy:
-        with _dial(proxy.address) as connection:
+        with dial(proxy.address) as connection:
             connection.sendall(b"before")
-            assert _receive(connection, 6) == b"before"
+            assert receive(connection, 6) == b"before"
             proxy.cut()
             with pytest.raises(ConnectionResetError):
                 connection.recv(1)
-        with _dial(proxy.address) as connection:
+        with dial(proxy.address) as connection:
             connection.sendall(b"after")
-            assert _receive(connection, 5) == b"after"
+            assert receive(connection, 5) == b"after"
 
 
 def test_what_nobody_listens_to_is_refused() -> None:
@@ -99,7 +63,7 @@ def test_what_nobody_listens_to_is_refused() -> None:
         port = taken.getsockname()[1]
     with (
         DelayProxyProcess(f"127.0.0.1:{port}", 0.0) as proxy,
-        _dial(proxy.address) as connection,
+        dial(proxy.address) as connection,
         pytest.raises(ConnectionResetError),
     ):
         connection.recv(1)

@@ -20,6 +20,7 @@ from remx_contract.errors import DeviceError
 from . import process
 from .backend import Devices
 from .config import Config
+from .decoding import Decoding
 from .healthcheck import LocalHealth
 from .log import log
 from .reflection import add_reflection
@@ -63,7 +64,7 @@ class Server:
         self.service, calls = _service(config)
         self._health = health.HealthServicer()
         self._pool = ThreadPoolExecutor(config.limits.sessions + WORKERS_BEYOND_SESSIONS, "grpc")
-        self._grpc = grpc.server(self._pool, options=OPTIONS)
+        self._grpc = grpc.server(self._pool, interceptors=[Decoding()], options=OPTIONS)
         self._grpc.add_generic_rpc_handlers((calls,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         add_reflection((SERVICE_NAME, health.SERVICE_NAME), self.service, self._grpc)

@@ -85,6 +85,7 @@ class Service:
         self.commons = Commons(config.limits)
         # A session stays here until its thread has ended, so that it counts for as long as it costs.
         self._sessions: dict[bytes, Session] = {}
+        # In words: an error would keep its traceback, and with it the session, its stream and its last batch.
         self._endings: OrderedDict[bytes, tuple[str, MXNetError | None]] = OrderedDict()
         self._changed = threading.Condition()
         self._numbers = count(1)
@@ -127,7 +128,7 @@ class Service:
         elif name != owner.name:
             # One and the same answer to a token that means nothing and to that of somebody else.
             ending = None
-        told = LOST if ending is None else f"the session is gone: {ending}"
+        told = f"the session is gone: {ending}" if ending else LOST
         raise SessionLostError(told + self.keeper.hint(owner.name, token))
 
     def stream(

@@ -179,6 +179,7 @@ class Session:
         # Bytes submitted, counted by the edge's thread, and bytes done with, by the session's own.
         self._submitted = 0
         self._finished = 0
+        # Why it has ended.
         self.ended_with: MXNetError | None = None
         self._progress = threading.Event()
         self._closing = threading.Event()
@@ -367,7 +368,8 @@ class Session:
     def close(self, error: MXNetError | None = None) -> None:
         """End the session: its thread stops after the command it is in, and frees everything."""
         if error is not None and self.ended_with is None:
-            self.ended_with = error
+            # Another one of its class: the traceback would keep what the session held.
+            self.ended_with = type(error)(str(error))
         client = self.client
         client.outbox.close(error)
         self._closing.set()

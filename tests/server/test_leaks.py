@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import gc
+import time
 import weakref
 from collections.abc import Iterator
 
+import grpc
 import numpy as np
 import psutil
 import pytest
+from grpc import _server
 from remx_contract import codec, errors
 from remx_contract.v1 import stream_pb2 as pb
 from remx_server.backend import Devices
 from remx_server.config import Config, Limits
 from remx_server.owners import ANYBODY
+from remx_server.serve import Server
 from remx_server.service import Service
 from remx_server.tape import Node
 from remx_server.value import Value
-from support.wire import Wire, stream_of
+from support.wire import Closed, Wire, stream_of
 
 ROUNDS = 40
 OPS_IN_A_BATCH = 500
@@ -180,3 +184,57 @@ def test_a_session_that_ended_is_gone_whole(service: Service) -> None:
     del session, wire
     gc.collect()
     assert gone() is None
+
+
+def test_a_session_that_was_ended_is_gone_whole_too(service: Service) -> None:
+    wire = Wire(stream_of(service))
+    session = service.session_of(wire.welcome.session, ANYBODY)
+    gone = weakref.ref(session)
+    wire.send(pb.Up(batch=pb.Batch(sequence=7)))
+    with pytest.raises(Closed):
+        wire.receive("reply")
+    wire.hang_up()
+    assert session.join(5)
+    del session, wire
+    # The reader's thread may still be on its way out.
+    deadline = time.monotonic() + 5
+    while gone() is not None and time.monotonic() < deadline:
+        gc.collect()
+        time.sleep(0.01)
+    assert gone() is None
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "/remx.v1.Remx/Session",
+        "/remx.v1.Remx/Download",
+        "/remx.v1.Remx/Received",
+        "/grpc.health.v1.Health/Check",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ],
+)
+def test_requests_that_are_no_messages_leave_nothing_behind(method: str) -> None:
+    server = Server(Config(listen="127.0.0.1:0", device="cpu", grace_seconds=0))
+    server.start()
+
+    def calls() -> int:
+        gc.collect()
+        return sum(type(found) is _server._RPCState for found in gc.get_objects())
+
+    before = calls()
+    with grpc.insecure_channel(server.address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+        if method.endswith(("Session", "Info")):
+            for _ in range(20):
+                # Answered with a Closed, and with an error_response.
+                assert list(channel.stream_stream(method)(iter([b"\xff\xff"]), timeout=10))
+        else:
+            for _ in range(20):
+                with pytest.raises(grpc.RpcError) as caught:
+                    channel.unary_unary(method)(b"\xff\xff", timeout=10)
+                assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    deadline = time.monotonic() + 5
+    while calls() > before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert calls() <= before
+    assert server.stop()

@@ -16,6 +16,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from remx_contract import errors
+from remx_contract.v1 import stream_pb2 as pb
 from remx_server.healthcheck import serving, targets
 from support.wire import Closed, Remote, ServerProcess, Wire
 
@@ -210,8 +211,8 @@ def test_the_health_check_asks_this_machine() -> None:
 def test_noise_on_a_method_is_logged_as_json(tmp_path: Path) -> None:
     with ServerProcess() as server:
         remote = Remote(server.address)
-        with pytest.raises(grpc.RpcError):
-            list(remote.raw_stream(iter([b"\xff\xff\xff"])))
+        (answer,) = remote.raw_stream(iter([b"\xff\xff\xff"]))
+        assert pb.Down.FromString(answer).closed.reason == "PROTOCOL"
         remote.close()
         server.signal()
         assert server.wait() == 0
