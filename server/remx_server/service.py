@@ -3,12 +3,13 @@ it."""
 
 from __future__ import annotations
 
+import copy
 import platform
+import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
-from itertools import count
 from typing import Final
 
 import numpy as np
@@ -33,6 +34,7 @@ from . import (
 )
 from .access import Access
 from .backend import Devices
+from .census import Census, Facts, Overview
 from .checkpoints import Store
 from .commons import Commons
 from .config import Config
@@ -42,7 +44,9 @@ from .outbox import Line
 from .owners import Owner
 from .reader import Reader
 from .registry import check_complete
+from .requests import request_id
 from .session import Session
+from .traffic import Traffic
 
 check_complete(tuple(OPS.values()))
 
@@ -87,7 +91,8 @@ class Service:
         self._sessions: dict[bytes, Session] = {}
         self._endings: OrderedDict[bytes, tuple[str, MXNetError | None]] = OrderedDict()
         self._changed = threading.Condition()
-        self._numbers = count(1)
+        self.census = Census()
+        self.traffic = Traffic()
         self._draining = False
         self._in_haste = False
         folder = config.state_dir
@@ -112,7 +117,7 @@ class Service:
         try:
             session.owner = self.access.renewed(session.owner)
         except UnauthenticatedError as error:
-            log.warning("token removed", extra={"session": session.name, "owner": session.owner.name})
+            log.warning("token removed", extra=session.labels)
             session.close(error)
 
     def session_of(self, token: bytes, owner: Owner) -> Session:
@@ -152,7 +157,8 @@ class Service:
             session, line = self._open(owner, reader.first(self.config.limits.hello_seconds))
         except MXNetError as error:
             reader.stop()
-            log.warning("session refused", extra={"reason": error.reason, "owner": owner.name})
+            log.warning("session refused", extra={"owner": owner.name, "reason": error.reason})
+            self.census.refused.count(error.reason)
             yield stream_pb2.Down(closed=to_failure(error))
             return
         try:
@@ -180,10 +186,7 @@ class Service:
         if hello.session:
             return self._resume(owner, hello)
         session = self._new_session(owner, hello.client_id)
-        log.info(
-            "session opened",
-            extra={"session": session.name, "owner": owner.name, "client": hello.client[:200]},
-        )
+        self._greet(session, hello, "session opened")
         return session, session.attach()
 
     def _new_session(self, owner: Owner, client_id: bytes, token: bytes = b"") -> Session:
@@ -198,7 +201,8 @@ class Service:
             self._check_quota(owner)
             if token in self._sessions:
                 raise SessionLostError("the session is ending, or being taken over by another client")
-            name = str(next(self._numbers))
+            # Drawn, not counted: who sees the own sessions only must not learn how many others there are.
+            name = secrets.token_hex(4)
             session = Session(self.devices, self.config.limits, name, self._ended, owner, self.commons)
             session.token = token or session.token
             session.client_id, session.keeper = client_id, self.keeper
@@ -231,7 +235,7 @@ class Service:
             raise
         log.info(
             "session revived",
-            extra={"session": session.name, "owner": owner.name, "checkpoint": told.created},
+            extra={**session.labels, "checkpoint": told.created},
         )
         return session
 
@@ -244,9 +248,14 @@ class Service:
             session = self.revive(owner, hello.session)
         line = session.attach(hello.heard, take_over=hello.take_over, client_id=hello.client_id)
         session.resumes += 1
-        event = "session taken over" if hello.take_over else "session resumed"
-        log.info(event, extra={"session": session.name, "owner": owner.name, "client": hello.client[:200]})
+        self._greet(session, hello, "session taken over" if hello.take_over else "session resumed")
         return session, line
+
+    def _greet(self, session: Session, hello: stream_pb2.Hello, event: str) -> None:
+        """Note who speaks to a session from now on, and by which call."""
+        session.counters.client = hello.client[:200]
+        session.labels["request"] = request_id()
+        log.info(event, extra={**session.labels, "client": session.counters.client})
 
     def _check_quota(self, owner: Owner) -> None:
         """QuotaError for an owner who has as many sessions as they may."""
@@ -259,9 +268,10 @@ class Service:
         if session.finished:
             self.keeper.forget(session)
         memory.give_back()
-        log.info("session closed", extra={"session": session.name, "ops": session.ops})
+        log.info("session closed", extra={**session.labels, "ops": session.ops})
         with self._changed:
             self._sessions.pop(session.token, None)
+            self.census.retire(self.facts_of(session))
             self._endings[session.token] = (session.owner.name, session.ended_with)
             while len(self._endings) > REMEMBERED_ENDINGS:
                 self._endings.popitem(last=False)
@@ -287,9 +297,40 @@ class Service:
         )
 
     @property
+    def product(self) -> str:
+        """What this server is."""
+        return product()
+
+    @property
     def session_count(self) -> int:
         """How many sessions are open."""
         return len(self._sessions)
+
+    @property
+    def draining(self) -> bool:
+        """Whether no new sessions are taken."""
+        return self._draining
+
+    def overview(self) -> Overview:
+        """What is known of the sessions that run, and of those that are over."""
+        # At one moment: a session that ends meanwhile is in one of the two and not in both.
+        with self._changed:
+            sessions = list(self._sessions.values())
+            ended = copy.deepcopy(self.census.ended)
+        return Overview([self.facts_of(session) for session in sessions], ended)
+
+    def facts_of(self, session: Session) -> Facts:
+        """What is known of a session; for another kind of session, another way to know."""
+        return self.census.facts(session)
+
+    def end(self, name: str, error: MXNetError) -> bool:
+        """End a session, telling its client why; False where there is none of that name."""
+        with self._changed:
+            session = next((session for session in self._sessions.values() if session.name == name), None)
+        if session is None or session.closing:
+            return False
+        session.close(error)
+        return True
 
     def drain(self, timeout: float) -> bool:
         """Take no new sessions and let the running ones end by themselves; after ``timeout`` close those that

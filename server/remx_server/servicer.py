@@ -10,12 +10,13 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from remx_contract.errors import InternalError, MXNetError
+from remx_contract.errors import InternalError, MXNetError, UnauthenticatedError
 from remx_contract.status import CODE_OF, DOMAIN, clip
 from remx_contract.v1 import stream_pb2
 
 from .log import log
 from .owners import Owner
+from .requests import REQUEST, request_id
 from .service import Service
 from .session import Session
 
@@ -27,19 +28,23 @@ SESSION_KEY = "remx-session-bin"
 def handlers(service: Service) -> grpc.GenericRpcHandler:
     """The handlers of the Remx service. The byte streams carry raw bytes, which codec.py reads and writes."""
     edge = _Edge(service)
+    traffic = service.traffic
     return grpc.method_handlers_generic_handler(
         SERVICE_NAME,
         {
             "Session": grpc.stream_stream_rpc_method_handler(
                 edge.session,
-                request_deserializer=stream_pb2.Up.FromString,
-                response_serializer=stream_pb2.Down.SerializeToString,
+                request_deserializer=lambda raw: stream_pb2.Up.FromString(traffic.receive("stream", raw)),
+                response_serializer=lambda down: traffic.send("stream", down.SerializeToString()),
             ),
             "Upload": grpc.stream_unary_rpc_method_handler(
-                edge.upload, response_serializer=stream_pb2.Receipt.SerializeToString
+                lambda chunks, context: edge.upload(traffic.receiving("bulk", chunks), context),
+                response_serializer=stream_pb2.Receipt.SerializeToString,
             ),
             "Download": grpc.unary_stream_rpc_method_handler(
-                edge.download, request_deserializer=stream_pb2.DownloadRequest.FromString
+                edge.download,
+                request_deserializer=stream_pb2.DownloadRequest.FromString,
+                response_serializer=lambda raw: traffic.send("bulk", raw),
             ),
             "Received": grpc.unary_unary_rpc_method_handler(
                 edge.received,
@@ -126,10 +131,18 @@ def to_status(error: MXNetError) -> status_pb2.Status:
         for name in ("op", "argument", "got", "expected")
         if (value := getattr(error, name))
     }
+    if request := request_id():
+        # What a user can quote, and an operator find in the log.
+        metadata["request"] = request
     detail.Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata))
     return status_pb2.Status(code=CODE_OF[type(error)], message=clip(str(error)), details=[detail])
 
 
 def abort(context: grpc.ServicerContext, error: MXNetError) -> None:
     """End a call with the error's status."""
+    if (request := REQUEST.get()) is not None:
+        request.on_error(error.reason)
+        if not isinstance(error, UnauthenticatedError):
+            # Those have a line of their own, of which there are only so many.
+            log.warning("call refused", extra={"reason": error.reason})
     context.abort_with_status(rpc_status.to_status(to_status(error)))

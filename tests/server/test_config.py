@@ -19,6 +19,8 @@ OTHERS = {
     "device": ("cpu", "gpu", "cpu"),
     "log-level": ("DEBUG", "ERROR", "WARNING"),
     "state-dir": ("/a", "/b", "/c"),
+    "log-format": ("json", "text", "json"),
+    "metrics": ("127.0.0.1:1", "[::1]:2", "0.0.0.0:3"),
     "tls-cert": ("/a", "/b", "/c"),
     "tls-key": ("/a", "/b", "/c"),
     "token-file": ("/a", "/b", "/c"),
