@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-gpu test-long check bench bench-gpu soak gen golden clean
+.PHONY: demo test test-gpu test-long check bench bench-gpu soak gen lock golden clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "remx needs Python 3.10 or newer; set PYTHON=python3.12, say")'
@@ -34,6 +34,15 @@ check: $(STAMP)
 
 gen: $(STAMP)
 	$(BIN)/python -m remx_contract.generate
+
+# What the images install, by hash, for the Python of server/Dockerfile; a version stays unless a requirement moves
+# it, or UPGRADE=--upgrade asks for the newest.
+LOCK := $(BIN)/python -m uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url \
+	--python-version 3.12 --python-platform x86_64-manylinux_2_28 $(UPGRADE)
+lock: $(STAMP)
+	$(LOCK) server/requirements-build.in -o server/requirements-build.lock
+	$(LOCK) pyproject.toml --extra server -o server/requirements-cpu.lock
+	$(LOCK) pyproject.toml server/requirements-cuda12.in --extra cuda12 -o server/requirements-cuda12.lock
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

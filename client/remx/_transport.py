@@ -11,7 +11,7 @@ import ipaddress
 import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from remx_contract.errors import MXNetError, ServerUnreachableError
 from remx_contract.status import CLASS_OF
@@ -19,8 +19,12 @@ from remx_contract.v1 import stream_pb2
 
 if TYPE_CHECKING:
     import grpc
+    from google.protobuf.message import Message
 
     from ._tls import Tls
+
+Reply = TypeVar("Reply", bound="Message")
+"""The message that a call is answered with."""
 
 _MAX_MESSAGE: Final = 64 << 20
 _PREFIX: Final = "/remx.v1.Remx/"
@@ -233,6 +237,21 @@ class GrpcTransport:
         if bulk is not None:
             bulk.close()
 
+    def ask(self, method: str, request: Message, reply: type[Reply], seconds: float) -> Reply:
+        """The answer to a call beside the session, of the Admin service say.
+
+        Raises
+        ------
+        ServerUnreachableError
+            If there is none in time.
+        MXNetError
+            What the server says.
+        """
+        with self._failing():
+            call: Any = self._bulk_channel().unary_unary(method, response_deserializer=reply.FromString)
+            answer: Reply = call(request.SerializeToString(), metadata=self.metadata, timeout=seconds)
+        return answer
+
     def _call_metadata(self, session: bytes) -> tuple[tuple[str, str | bytes], ...]:
         return (*self.metadata, ("remx-session-bin", session))
 
@@ -248,7 +267,8 @@ class GrpcTransport:
         info = error_details_pb2.ErrorInfo()
         for detail in () if status is None else status.details:
             if detail.Unpack(info) and info.reason in CLASS_OF:
-                return CLASS_OF[info.reason](status.message)
+                quoted = f" (request {info.metadata['request']})" if "request" in info.metadata else ""
+                return CLASS_OF[info.reason](status.message + quoted)
         if self._closed:
             return ServerUnreachableError("the connection was closed")
         return ServerUnreachableError(f"the server at {self.target} cannot be reached: {call.details()}")

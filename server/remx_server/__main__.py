@@ -13,7 +13,7 @@ def main() -> int:
         return command_line.new_token(sys.argv[2:])
     settings = command_line.parse()
     blas.set_up_environment()
-    log.set_up(settings.log_level)
+    log.set_up(settings.log_level, settings.log_format)
     try:
         from .serve import run
     except ModuleNotFoundError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -31,6 +32,11 @@ class DeviceInfo:
     name: str
     memory: int
     memory_free: int
+
+    @property
+    def context(self) -> str:
+        """How users write its context: ``cpu(0)``, ``gpu(1)``."""
+        return f"{'gpu' if self.device_type == GPU else 'cpu'}({self.device_id})"
 
 
 class Backend:
@@ -208,6 +214,38 @@ def find_gpus() -> list[CupyBackend]:
         # CuPy raises its own classes for a missing driver, ImportError for missing libraries: all mean no
         # GPU.
         return []
+
+
+@dataclass(frozen=True)
+class GpuSoftware:
+    """What stands between the server and its GPUs; versions are empty where the part is not there."""
+
+    cupy: str = ""
+    driver: str = ""
+    runtime: str = ""
+    problem: str = ""
+
+
+@cache
+def gpu_software() -> GpuSoftware:
+    """The versions of CuPy, of CUDA in the driver and in CuPy, and why there is no GPU, if there is none."""
+    try:
+        import cupy
+    except Exception as error:
+        return GpuSoftware(problem=f"CuPy cannot be imported ({type(error).__name__})")
+    found = {"cupy": str(cupy.__version__)}
+    try:
+        runtime = cupy.cuda.runtime
+        found["driver"] = _cuda_version(runtime.driverGetVersion())
+        found["runtime"] = _cuda_version(runtime.runtimeGetVersion())
+        return GpuSoftware(**found, problem="" if runtime.getDeviceCount() else "CuPy finds no GPU")
+    except Exception as error:
+        return GpuSoftware(**found, problem=f"{type(error).__name__}: {error}"[:300])
+
+
+def _cuda_version(number: int) -> str:
+    """12040 as "12.4"; empty for 0, which stands for none."""
+    return f"{number // 1000}.{number % 1000 // 10}" if number else ""
 
 
 class Devices:

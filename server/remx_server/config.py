@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from .settings import Address, Choice, Count, File, Folder, Seconds, Size, Switch, Token, setting
+from .settings import (
+    Address,
+    Choice,
+    Count,
+    File,
+    Folder,
+    HostPort,
+    Seconds,
+    Size,
+    Switch,
+    Token,
+    setting,
+)
 
 SERVING: Final = "serving"
 ACCESS: Final = "access"
@@ -161,7 +173,21 @@ class Config:
         Choice("DEBUG", "INFO", "WARNING", "ERROR"),
         "log-level",
         SERVING,
-        "the least that is logged, as JSON lines on standard error",
+        "the least that is logged, on standard error",
+    )
+    log_format: str = setting(
+        "auto",
+        Choice("auto", "json", "text"),
+        "log-format",
+        SERVING,
+        "JSON lines for machines or text for people; auto is text where standard error is a terminal",
+    )
+    metrics: str | None = setting(
+        None,
+        HostPort(),
+        "metrics",
+        SERVING,
+        "where the status page and Prometheus' metrics are, over HTTP and for all who can reach it",
     )
     isolation: str = setting(
         "thread",
@@ -237,11 +263,12 @@ class Config:
         if self.listen.startswith("unix:"):
             return True
         host = self.listen.rpartition(":")[0].strip("[]")
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            # Any other name may stand for any address.
-            return host == "localhost"
+        return _is_loopback(host)
+
+    @property
+    def metrics_open(self) -> bool:
+        """Whether other machines can reach the metrics."""
+        return self.metrics is not None and not _is_loopback(self.metrics.rpartition(":")[0].strip("[]"))
 
     @property
     def wants_token(self) -> bool:
@@ -252,3 +279,12 @@ class Config:
     def tls(self) -> bool:
         """Whether connections are encrypted."""
         return self.tls_cert is not None
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a host's address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        # Any other name may stand for any address.
+        return host == "localhost"

@@ -190,7 +190,7 @@ class Keeper:
         except Exception as error:
             log.error(
                 "checkpoint failed",
-                extra={"session": session.name, "error": f"{type(error).__name__}: {error}"},
+                extra={**session.labels, "error": f"{type(error).__name__}: {error}"},
             )
             return False
 

@@ -7,6 +7,7 @@ session. So large results are refused while there is still somebody to refuse th
 from __future__ import annotations
 
 import ctypes
+import os
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,14 @@ def _reclaimable() -> int:
     """Bytes of the container's memory that are only a cache of files."""
     lines = (_CGROUP / "memory.stat").read_text().splitlines()
     return next((int(line.split()[1]) for line in lines if line.startswith("inactive_file ")), 0)
+
+
+def resident_bytes() -> int:
+    """Bytes of this process that are in memory; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def available() -> int | None:

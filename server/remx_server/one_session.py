@@ -76,7 +76,9 @@ class OneSession(Service):
         """What the session has done, and holds."""
         sessions = self.sessions()
         held = [session.usage() for session in sessions]
+        facts = [self.facts_of(session).pack() for session in sessions]
         return {
+            **({"facts": facts[0]} if facts else {}),
             "ops": sum(session.ops for session in sessions),
             "applied": sum(session.applied for session in sessions),
             **{kind: sum(getattr(usage, kind) for usage in held) for kind in SHARED},

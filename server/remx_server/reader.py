@@ -61,10 +61,10 @@ class Reader:
         except SupersededError:
             pass
         except MXNetError as error:
-            log.warning("session failed", extra={"session": session.name, "reason": error.reason})
+            log.warning("session failed", extra={**session.labels, "reason": error.reason})
             session.close(error)
         except Exception as error:
-            log.exception("session crashed", extra={"session": session.name})
+            log.exception("session crashed", extra=session.labels)
             session.close(InternalError(f"{type(error).__name__}: {error}"))
         session.detach(line)
 
@@ -73,7 +73,7 @@ class Reader:
             return next(self._incoming, None)
         except Exception as error:
             # As above: the client is gone.
-            log.info("stream broke", extra={"session": session.name, "error": type(error).__name__})
+            log.info("stream broke", extra={**session.labels, "error": type(error).__name__})
             return None
 
 

@@ -11,23 +11,27 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from remx_contract.errors import DeviceError
 
-from . import process
+from . import admin, process
 from .backend import Devices
 from .config import Config
 from .decoding import Decoding
 from .healthcheck import LocalHealth
+from .interceptors import Requests
 from .log import log
 from .reflection import add_reflection
 from .service import Service
 from .servicer import SERVICE_NAME, handlers
 from .settings import ConfigError
 from .tls import Certificates
+
+if TYPE_CHECKING:
+    from .web import Web
 
 # Each open session occupies a worker thread for its stream, and each transfer one while it lasts.
 WORKERS_BEYOND_SESSIONS = 32
@@ -64,10 +68,11 @@ class Server:
         self.service, calls = _service(config)
         self._health = health.HealthServicer()
         self._pool = ThreadPoolExecutor(config.limits.sessions + WORKERS_BEYOND_SESSIONS, "grpc")
-        self._grpc = grpc.server(self._pool, interceptors=[Decoding()], options=OPTIONS)
-        self._grpc.add_generic_rpc_handlers((calls,))
+        interceptors = (Requests(self.service.census.refused.count), Decoding())
+        self._grpc = grpc.server(self._pool, options=OPTIONS, interceptors=interceptors)
+        self._grpc.add_generic_rpc_handlers((calls, admin.handlers(self.service)))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
-        add_reflection((SERVICE_NAME, health.SERVICE_NAME), self.service, self._grpc)
+        add_reflection((SERVICE_NAME, admin.SERVICE_NAME, health.SERVICE_NAME), self.service, self._grpc)
         self._certificates = Certificates(config) if config.tls else None
         port = self._open_port()
         if config.listen.startswith("unix:"):
@@ -75,6 +80,7 @@ class Server:
         else:
             self.address = f"{config.listen.rpartition(':')[0]}:{port}"
         self._local_health = LocalHealth(self._health, port) if config.tls else None
+        self._web = None if config.metrics is None else self._metrics_server(config.metrics)
 
     def _open_port(self) -> int:
         if self._certificates is None:
@@ -90,6 +96,10 @@ class Server:
 
     def warnings(self) -> list[str]:
         """What an operator should know of who can do what."""
+        seen = "the metrics name owners and clients, for all who can reach their port"
+        return [*self._connection_warnings(), *([seen] if self.config.metrics_open else [])]
+
+    def _connection_warnings(self) -> list[str]:
         if self.config.loopback:
             return []
         if not self.config.wants_token:
@@ -100,12 +110,26 @@ class Server:
             return ["tokens and data cross the network in the clear, since there is no --tls-cert"]
         return []
 
+    def _metrics_server(self, listen: str) -> Web:
+        # Imported where it is wanted: an embedded server has no use for it, nor the time.
+        from .web import Web
+
+        return Web(listen, self.service)
+
+    @property
+    def metrics_address(self) -> str:
+        """Where the metrics and the status page are, with the real port; empty for nowhere."""
+        return "" if self._web is None else self._web.address
+
     def start(self) -> None:
         """Serve."""
         self._grpc.start()
-        for name in ("", SERVICE_NAME):
+        if self._web is not None:
+            self._web.start()
+        for name in ("", SERVICE_NAME, admin.SERVICE_NAME):
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        log.info("listening", extra={"address": self.address, "devices": self.device_names()})
+        found = {"address": self.address, "devices": self.device_names()}
+        log.info("listening", extra={**found, "metrics": self.metrics_address} if self._web else found)
 
     def device_names(self) -> list[str]:
         """The devices, as the start line prints them."""
@@ -126,6 +150,8 @@ class Server:
         self._grpc.stop(1.0).wait()
         if self._local_health is not None:
             self._local_health.stop()
+        if self._web is not None:
+            self._web.stop()
         if self.config.die_with_stdin:
             self._remove_socket()
         log.info("stopped")
@@ -184,7 +210,7 @@ def run(config: Config) -> int:
     reasons = Reasons()
     try:
         server = Server(config)
-    except (ConfigError, DeviceError, RuntimeError) as error:
+    except (ConfigError, DeviceError, OSError, RuntimeError) as error:
         print(f"remx-server: {error}", file=sys.stderr)
         return 1
 

@@ -3,12 +3,14 @@ it."""
 
 from __future__ import annotations
 
+import copy
 import platform
+import secrets
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
-from itertools import count
 from typing import Final
 
 import numpy as np
@@ -33,6 +35,7 @@ from . import (
 )
 from .access import Access
 from .backend import Devices
+from .census import Census, Facts, Overview
 from .checkpoints import Store
 from .commons import Commons
 from .config import Config
@@ -42,7 +45,9 @@ from .outbox import Line
 from .owners import Owner
 from .reader import Reader
 from .registry import check_complete
+from .requests import request_id
 from .session import Session
+from .traffic import Traffic
 
 check_complete(tuple(OPS.values()))
 
@@ -56,6 +61,8 @@ LOST: Final = (
 CLIENT_ID_BYTES: Final = 16
 CHECKPOINT_SECONDS: Final = 60.0
 """How long a server that stops gives its sessions to write their checkpoints."""
+LOOK_SECONDS: Final = 0.1
+"""How often a server that stops looks whether clients are there."""
 CLOSE_SECONDS: Final = 1.0
 """How long closed sessions get to finish the command they are in."""
 
@@ -88,7 +95,8 @@ class Service:
         # In words: an error would keep its traceback, and with it the session, its stream and its last batch.
         self._endings: OrderedDict[bytes, tuple[str, MXNetError | None]] = OrderedDict()
         self._changed = threading.Condition()
-        self._numbers = count(1)
+        self.census = Census()
+        self.traffic = Traffic()
         self._draining = False
         self._in_haste = False
         folder = config.state_dir
@@ -113,7 +121,7 @@ class Service:
         try:
             session.owner = self.access.renewed(session.owner)
         except UnauthenticatedError as error:
-            log.warning("token removed", extra={"session": session.name, "owner": session.owner.name})
+            log.warning("token removed", extra=session.labels)
             session.close(error)
 
     def session_of(self, token: bytes, owner: Owner) -> Session:
@@ -153,7 +161,8 @@ class Service:
             session, line = self._open(owner, reader.first(self.config.limits.hello_seconds))
         except MXNetError as error:
             reader.stop()
-            log.warning("session refused", extra={"reason": error.reason, "owner": owner.name})
+            log.warning("session refused", extra={"owner": owner.name, "reason": error.reason})
+            self.census.refused.count(error.reason)
             yield stream_pb2.Down(closed=to_failure(error))
             return
         try:
@@ -181,10 +190,7 @@ class Service:
         if hello.session:
             return self._resume(owner, hello)
         session = self._new_session(owner, hello.client_id)
-        log.info(
-            "session opened",
-            extra={"session": session.name, "owner": owner.name, "client": hello.client[:200]},
-        )
+        self._greet(session, hello, "session opened")
         return session, session.attach()
 
     def _new_session(self, owner: Owner, client_id: bytes, token: bytes = b"") -> Session:
@@ -228,7 +234,7 @@ class Service:
             raise
         log.info(
             "session revived",
-            extra={"session": session.name, "owner": owner.name, "checkpoint": told.created},
+            extra={**session.labels, "checkpoint": told.created},
         )
         return session
 
@@ -241,9 +247,14 @@ class Service:
             session = self.revive(owner, hello.session)
         line = session.attach(hello.heard, take_over=hello.take_over, client_id=hello.client_id)
         session.resumes += 1
-        event = "session taken over" if hello.take_over else "session resumed"
-        log.info(event, extra={"session": session.name, "owner": owner.name, "client": hello.client[:200]})
+        self._greet(session, hello, "session taken over" if hello.take_over else "session resumed")
         return session, line
+
+    def _greet(self, session: Session, hello: stream_pb2.Hello, event: str) -> None:
+        """Note who speaks to a session from now on, and by which call."""
+        session.counters.client = hello.client[:200]
+        session.labels["request"] = request_id()
+        log.info(event, extra={**session.labels, "client": session.counters.client})
 
     def _check_room(self, owner: Owner, opening: Iterable[str] = ()) -> None:
         """An error for an owner who wants one more session than there may be.
@@ -264,16 +275,18 @@ class Service:
             raise QuotaError(f"the quota of {quota:,} sessions is used up", got=f"one more beside {open_now}")
 
     def _new_name(self) -> str:
-        """What the log calls the next session."""
-        return str(next(self._numbers))
+        """What the log calls the next session. Drawn, not counted: who sees the own sessions only must not
+        learn how many others there are."""
+        return secrets.token_hex(4)
 
     def _ended(self, session: Session) -> None:
         if session.finished:
             self.keeper.forget(session)
         memory.give_back()
-        log.info("session closed", extra={"session": session.name, "ops": session.ops})
+        log.info("session closed", extra={**session.labels, "ops": session.ops})
         with self._changed:
             self._sessions.pop(session.token, None)
+            self.census.retire(self.facts_of(session))
             self._remember_ending(session)
             self._changed.notify_all()
 
@@ -302,9 +315,40 @@ class Service:
         )
 
     @property
+    def product(self) -> str:
+        """What this server is."""
+        return product()
+
+    @property
     def session_count(self) -> int:
         """How many sessions are open."""
         return len(self._sessions)
+
+    @property
+    def draining(self) -> bool:
+        """Whether no new sessions are taken."""
+        return self._draining
+
+    def overview(self) -> Overview:
+        """What is known of the sessions that run, and of those that are over."""
+        # At one moment: a session that ends meanwhile is in one of the two and not in both.
+        with self._changed:
+            sessions = list(self._sessions.values())
+            ended = copy.deepcopy(self.census.ended)
+        return Overview([self.facts_of(session) for session in sessions], ended)
+
+    def facts_of(self, session: Session) -> Facts:
+        """What is known of a session; for another kind of session, another way to know."""
+        return self.census.facts(session)
+
+    def end(self, name: str, error: MXNetError) -> bool:
+        """End a session, telling its client why; False where there is none of that name."""
+        with self._changed:
+            session = next((session for session in self._sessions.values() if session.name == name), None)
+        if session is None or session.closing:
+            return False
+        session.close(error)
+        return True
 
     def drain(self, timeout: float) -> bool:
         """Take no new sessions and let the running ones end by themselves; after ``timeout`` close those that
@@ -319,7 +363,7 @@ class Service:
             self._draining = True
             # Now already: whoever stops the server may lose patience before the grace is over.
             self.keeper.begin(self._sessions.values())
-            self._changed.wait_for(lambda: self._in_haste or not self._busy(), timeout)
+            self._wait_while_busy(timeout)
             sessions = list(self._sessions.values())
         self.keeper.finish(sessions, CLOSE_SECONDS if self._in_haste else CHECKPOINT_SECONDS)
         for session in sessions:
@@ -328,9 +372,15 @@ class Service:
         with self._changed:
             return self._changed.wait_for(lambda: not self._sessions, CLOSE_SECONDS)
 
-    def _busy(self) -> bool:
-        """Whether a client is there whose session may end by itself."""
-        return any(session.attached for session in self._sessions.values())
+    def _wait_while_busy(self, timeout: float) -> None:
+        """Wait while clients are there whose sessions may end by themselves. With the lock."""
+        deadline = time.monotonic() + timeout
+        while not self._in_haste and any(session.attached for session in self._sessions.values()):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            # A client that only leaves wakes nobody.
+            self._changed.wait(min(left, LOOK_SECONDS))
 
     def hurry(self) -> None:
         """End the wait of a drain now."""

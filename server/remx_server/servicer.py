@@ -10,12 +10,13 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from remx_contract.errors import InternalError, MXNetError
+from remx_contract.errors import InternalError, MXNetError, UnauthenticatedError
 from remx_contract.status import CODE_OF, DOMAIN, clip
 from remx_contract.v1 import stream_pb2
 
 from .log import log
 from .owners import Owner
+from .requests import REQUEST, request_id
 from .service import Service
 from .session import Session
 
@@ -27,19 +28,23 @@ SESSION_KEY = "remx-session-bin"
 def handlers(service: Service) -> grpc.GenericRpcHandler:
     """The handlers of the Remx service. The byte streams carry raw bytes, which codec.py reads and writes."""
     edge = _Edge(service)
+    traffic = service.traffic
     return grpc.method_handlers_generic_handler(
         SERVICE_NAME,
         {
             "Session": grpc.stream_stream_rpc_method_handler(
                 edge.session,
-                request_deserializer=stream_pb2.Up.FromString,
-                response_serializer=stream_pb2.Down.SerializeToString,
+                request_deserializer=lambda raw: stream_pb2.Up.FromString(traffic.receive("stream", raw)),
+                response_serializer=lambda down: traffic.send("stream", down.SerializeToString()),
             ),
             "Upload": grpc.stream_unary_rpc_method_handler(
-                edge.upload, response_serializer=stream_pb2.Receipt.SerializeToString
+                lambda chunks, context: edge.upload(traffic.receiving("bulk", chunks), context),
+                response_serializer=stream_pb2.Receipt.SerializeToString,
             ),
             "Download": grpc.unary_stream_rpc_method_handler(
-                edge.download, request_deserializer=stream_pb2.DownloadRequest.FromString
+                edge.download,
+                request_deserializer=stream_pb2.DownloadRequest.FromString,
+                response_serializer=lambda raw: traffic.send("bulk", raw),
             ),
             "Received": grpc.unary_unary_rpc_method_handler(
                 edge.received,
@@ -61,37 +66,37 @@ class _Edge:
         yield from self._service.stream(owner, requests, context.add_callback)
 
     def upload(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> stream_pb2.Receipt:
-        return _guard(context, lambda: self._upload(requests, context))
+        return guard(context, lambda: self._upload(requests, context))
 
     def _upload(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> stream_pb2.Receipt:
         transfers = self._session(context).client.transfers
         return stream_pb2.Receipt(received=transfers.receive_all(_until_broken(requests)))
 
     def download(self, request: stream_pb2.DownloadRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
-        session = _guard(context, lambda: self._session(context))
+        session = guard(context, lambda: self._session(context))
         chunks = session.client.transfers.send(request.transfer, request.offset)
-        while (chunk := _guard(context, lambda: next(chunks, None))) is not None:
+        while (chunk := guard(context, lambda: next(chunks, None))) is not None:
             yield chunk
 
     def received(
         self, request: stream_pb2.ReceivedRequest, context: grpc.ServicerContext
     ) -> stream_pb2.Receipt:
-        session = _guard(context, lambda: self._session(context))
+        session = guard(context, lambda: self._session(context))
         return stream_pb2.Receipt(received=session.client.transfers.received(request.transfer))
 
     def _session(self, context: grpc.ServicerContext) -> Session:
         """The session that a byte stream belongs to."""
-        return self._service.session_of(_metadata(context, SESSION_KEY), _owner(self._service, context))
+        return self._service.session_of(metadata_value(context, SESSION_KEY), _owner(self._service, context))
 
 
 def authorize(service: Service, context: grpc.ServicerContext) -> Owner:
     """Whoever makes a call; ends the call where the token is not one of the server's."""
-    return _guard(context, lambda: _owner(service, context))
+    return guard(context, lambda: _owner(service, context))
 
 
 def _owner(service: Service, context: grpc.ServicerContext) -> Owner:
     """Whoever makes a call; UnauthenticatedError for a token that is not known."""
-    return service.authorize(_metadata(context, TOKEN_KEY), context.peer())
+    return service.authorize(metadata_value(context, TOKEN_KEY), context.peer())
 
 
 def _until_broken(requests: Iterator[bytes]) -> Iterator[bytes]:
@@ -101,7 +106,7 @@ def _until_broken(requests: Iterator[bytes]) -> Iterator[bytes]:
         yield from requests
 
 
-def _guard(context: grpc.ServicerContext, function: Callable[[], Any]) -> Any:
+def guard(context: grpc.ServicerContext, function: Callable[[], Any]) -> Any:
     """Call ``function``; its errors end the call with a status that says the reason."""
     try:
         return function()
@@ -114,7 +119,7 @@ def _guard(context: grpc.ServicerContext, function: Callable[[], Any]) -> Any:
         abort(context, InternalError(f"{type(error).__name__}: {error}"))
 
 
-def _metadata(context: grpc.ServicerContext, key: str) -> Any:
+def metadata_value(context: grpc.ServicerContext, key: str) -> Any:
     return dict(context.invocation_metadata()).get(key, b"" if key.endswith("-bin") else "")
 
 
@@ -126,10 +131,18 @@ def to_status(error: MXNetError) -> status_pb2.Status:
         for name in ("op", "argument", "got", "expected")
         if (value := getattr(error, name))
     }
+    if request := request_id():
+        # What a user can quote, and an operator find in the log.
+        metadata["request"] = request
     detail.Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata))
     return status_pb2.Status(code=CODE_OF[type(error)], message=clip(str(error)), details=[detail])
 
 
 def abort(context: grpc.ServicerContext, error: MXNetError) -> None:
     """End a call with the error's status."""
+    if (request := REQUEST.get()) is not None:
+        request.on_error(error.reason)
+        if not isinstance(error, UnauthenticatedError):
+            # Those have a line of their own, of which there are only so many.
+            log.warning("call refused", extra={"reason": error.reason})
     context.abort_with_status(rpc_status.to_status(to_status(error)))

@@ -40,6 +40,7 @@ from .calls import Calls
 from .commands import Commands, tensor_spec
 from .commons import Commons
 from .config import Limits
+from .counters import Counters
 from .executor import Executor, OpSpec, poison
 from .holdings import Usage, usage
 from .keeping import Keeper
@@ -144,6 +145,9 @@ class Session:
         self.keeper = Keeper()
         # Whether the client has said goodbye.
         self.finished = False
+        self.counters = Counters()
+        # What each line of the log about the session has.
+        self.labels = {"session": name, "owner": owner.name, "request": ""}
         self.devices = devices
         self.limits = limits
         self.random = CountedStreams()
@@ -256,7 +260,7 @@ class Session:
             self._lease = threading.Timer(self._keep_seconds, self._expire)
             self._lease.daemon = True
             self._lease.start()
-        log.info("session detached", extra={"session": self.name, "lease_seconds": self._keep_seconds})
+        log.info("session detached", extra={**self.labels, "lease_seconds": self._keep_seconds})
 
     def _expire(self) -> None:
         with self._intake:
@@ -310,6 +314,7 @@ class Session:
                 elif command.restore.HasField("stream"):
                     client.transfers.expect(command.restore.stream.transfer, command.restore.stream.length)
             self._submitted += size
+            self.counters.arrived()
             self._inbox.put((batch, size))
 
     def _wait_for_room(self, line: Line) -> None:
@@ -367,6 +372,8 @@ class Session:
 
     def close(self, error: MXNetError | None = None) -> None:
         """End the session: its thread stops after the command it is in, and frees everything."""
+        if error is not None and not self._closing.is_set():
+            self.counters.errors.count(error.reason)
         if error is not None and self.ended_with is None:
             # Another one of its class: the traceback would keep what the session held.
             self.ended_with = type(error)(str(error))
@@ -386,6 +393,11 @@ class Session:
         """Wait for the thread of a closed session; False if the command it is in takes longer."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    @property
+    def queue_bytes(self) -> int:
+        """Bytes of batches that wait to be run, or run."""
+        return self._submitted - self._finished
 
     @property
     def closing(self) -> bool:
@@ -420,13 +432,13 @@ class Session:
                     self._progress.set()
         except MXNetError as error:
             if not self._closing.is_set():
-                log.warning("session failed", extra={"session": self.name, "reason": error.reason})
+                log.warning("session failed", extra={**self.labels, "reason": error.reason})
             self.close(error)
         except LostGpuError as error:
             log.exception("session lost its GPU", extra={"session": self.name})
             self.close(error.closing())
         except Exception as error:
-            log.exception("session crashed", extra={"session": self.name})
+            log.exception("session crashed", extra=self.labels)
             self.close(InternalError(f"{type(error).__name__}: {error}"))
         finally:
             self.close()
@@ -470,6 +482,7 @@ class Session:
 
     def apply(self, batch: stream_pb2.Batch) -> None:
         """Run one batch and acknowledge it; raises what breaks the contract."""
+        started = self.counters.started()
         if self.owner is not self._owner_known:
             self._learn_owner()
         self.transfers.settle()
@@ -478,6 +491,7 @@ class Session:
             self.spills.recent.append(code)
         self._run(code, iter(batch.commands))
         self.spills.settle()
+        self.counters.finished(started)
         self.last_used = time.monotonic()
         self.applied = batch.sequence
         self.outbox.acknowledge(batch.sequence, len(self.table), self.dropped_functions)
@@ -645,7 +659,8 @@ class Session:
     def fail(self, error: MXNetError, site: int) -> Failure:
         """The failure that an error makes, noted for the next barrier."""
         if isinstance(error, KernelError):
-            log.error("kernel failed", extra={"session": self.name, "op": error.op}, exc_info=error)
+            log.error("kernel failed", extra={**self.labels, "op": error.op}, exc_info=error)
+        self.counters.errors.count(error.reason)
         failure = Failure(error, site)
         if len(self.failures) >= _MAX_FAILURES:
             self.failures[:] = [known for known in self.failures if not known.reported]

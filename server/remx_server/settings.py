@@ -99,6 +99,16 @@ class Address(Kind):
         return text
 
 
+class HostPort(Address):
+    """Where to listen in a network: ``host:port``."""
+
+    def from_text(self, text: str) -> str:
+        """The address itself."""
+        if text.startswith("unix:"):
+            raise ValueError("host:port is expected")
+        return super().from_text(text)
+
+
 class File(Kind):
     """The path of a file."""
 

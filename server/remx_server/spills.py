@@ -390,5 +390,5 @@ class Spiller:
             pass
         if moved:
             self.spilled_bytes += moved
-            log.info("spilled", extra={"session": other.name, "bytes": moved})
+            log.info("spilled", extra={**other.labels, "bytes": moved})
         return moved

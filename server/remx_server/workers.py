@@ -29,9 +29,10 @@ from remx_contract.status import to_failure
 from remx_contract.v1 import stream_pb2
 
 from .backend import GPU, DeviceInfo
+from .census import Facts
 from .config import Config
 from .frames import LinkBrokenError, Outcome, pack_owner
-from .grants import Grants
+from .grants import ANSWER_SECONDS, Grants
 from .log import log
 from .owners import ANYBODY, Owner, Quota
 from .pool import Pool
@@ -69,6 +70,8 @@ class WorkerSession:
         self.welcomed = False
         self.ended_with: MXNetError | None = None
         self.streams = 0
+        # As its worker has told last.
+        self.facts = Facts(name, owner.name, client)
 
     @property
     def owner(self) -> Owner:
@@ -80,6 +83,11 @@ class WorkerSession:
         if owner != self._owner:
             self._owner = owner
             self.worker.tell({"owner": pack_owner(self.owner_inside)})
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What every line of the log about it has."""
+        return {"session": self.name, "owner": self.owner.name}
 
     @property
     def part(self) -> Quota | None:
@@ -252,6 +260,7 @@ class Workers(Service):
             if session is None:
                 return
             self._sessions.pop(session.token, None)
+            self.census.retire(session.facts)
             session.ended_with = worker.why_it_ended() if worker.crashed else worker.ended_with
             self._remember_ending(session)
             self._changed.notify_all()
@@ -259,8 +268,7 @@ class Workers(Service):
             log.error(
                 "session crashed",
                 extra={
-                    "session": session.name,
-                    "owner": session.owner.name,
+                    **session.labels,
                     "client": session.client,
                     "worker": worker.pid,
                     "end": worker.how_it_ended(),
@@ -268,12 +276,20 @@ class Workers(Service):
                 },
             )
 
+    def facts_of(self, session: WorkerSession) -> Facts:  # type: ignore[override]
+        """What the session's worker says of it; what it has said last where it does not answer in time."""
+        told = session.worker.usage(ANSWER_SECONDS) if session.welcomed else None
+        if told is not None and "facts" in told:
+            mine = {"id": session.name, "owner": session.owner.name, "client": session.client}
+            session.facts = Facts.unpack({**told["facts"], **mine})
+        return session.facts
+
     def drain(self, timeout: float) -> bool:
         """Take no new sessions and let the running ones end by themselves; after ``timeout`` end those that
         are still open, and all processes. A kernel that runs is no obstacle."""
         with self._changed:
             self._draining = True
-            self._changed.wait_for(lambda: self._in_haste or not self._busy(), timeout)
+            self._wait_while_busy(timeout)
             sessions = list(self._sessions.values())
         for session in sessions:
             session.worker.tell({"drain": True})
@@ -329,8 +345,10 @@ class Front(grpc.GenericRpcHandler):
             owner = self._owner(context)
             session = self._service.resume(owner, _metadata(context).get(SESSION_KEY, b""))
             call = _call(session, method, context)
-            _start(call, messages, context)
-            yield from _answers(call, session)
+            traffic = self._service.traffic
+            _start(call, traffic.receiving("bulk", messages), context)
+            for raw in _answers(call, session):
+                yield traffic.send("bulk", raw)
         except MXNetError as error:
             abort(context, error)
         _finish(call, context)
@@ -341,14 +359,16 @@ class Front(grpc.GenericRpcHandler):
             owner = self._owner(context)
         except MXNetError as error:
             abort(context, error)
-        reader = _Reader(requests)
+        traffic = self._service.traffic
+        reader = _Reader(traffic.receiving("stream", requests))
         call = None
         try:
             raw = reader.first(self._service.config.limits.hello_seconds)
             session, call = self._enter(owner, raw, context)
             reader.go_on(call)
             with self._service.attached(session):
-                yield from self._watched(call, session)
+                for answer in self._watched(call, session):
+                    yield traffic.send("stream", answer)
         except MXNetError as error:
             log.warning("session refused" if call is None else "session lost", extra={"reason": error.reason})
             yield stream_pb2.Down(closed=to_failure(error)).SerializeToString()

@@ -20,6 +20,8 @@ OTHERS = {
     "log-level": ("DEBUG", "ERROR", "WARNING"),
     "state-dir": ("/a", "/b", "/c"),
     "isolation": ("process", "process", "process"),
+    "log-format": ("json", "text", "json"),
+    "metrics": ("127.0.0.1:1", "[::1]:2", "0.0.0.0:3"),
     "tls-cert": ("/a", "/b", "/c"),
     "tls-key": ("/a", "/b", "/c"),
     "token-file": ("/a", "/b", "/c"),

@@ -44,15 +44,20 @@ def test_a_server_from_start_to_end() -> None:
     with ServerProcess("--grace=5", environment={"REMX_TOKEN": TOKEN}) as server:
         assert server.line.startswith("remx-server listening on 127.0.0.1:")
         assert server.line.rstrip().endswith("devices cpu(0)")
-        for service in ("", "remx.v1.Remx"):
+        for service in ("", "remx.v1.Remx", "remx.v1.Admin"):
             assert health(server.address, service) == health_pb2.HealthCheckResponse.SERVING
-        assert "remx.v1.Remx" in reflected(server.address, TOKEN)
+        assert {"remx.v1.Remx", "remx.v1.Admin", "grpc.health.v1.Health"} <= set(
+            reflected(server.address, TOKEN)
+        )
         with pytest.raises(grpc.RpcError):
             Wire(Remote(server.address, "wrong").stream)
         wire = Wire(Remote(server.address, TOKEN).stream)
         server.signal()
         while health(server.address) == health_pb2.HealthCheckResponse.SERVING:
             time.sleep(0.02)
+        for service in ("", "remx.v1.Remx", "remx.v1.Admin"):
+            assert health(server.address, service) == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert not serving(server.address)
         with pytest.raises(Closed) as caught:
             Wire(Remote(server.address, TOKEN).stream)
         assert type(caught.value.error) is errors.ServerUnreachableError
@@ -62,7 +67,7 @@ def test_a_server_from_start_to_end() -> None:
         assert server.wait() == 0
     events = [json.loads(line) for line in server.log.splitlines()]
     names = [event["event"] for event in events]
-    assert [name for name in names if name != "session refused"] == [
+    assert [name for name in names if name not in ("session refused", "call refused")] == [
         "listening",
         "authentication failed",
         "session opened",
