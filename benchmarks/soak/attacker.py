@@ -174,7 +174,7 @@ class Attacker:
                 if run == messages - 1:
                     # The last one may be none that is ever acknowledged: the session ends behind it.
                     up.put(pb.Up(ping=pb.Ping(number=1)).SerializeToString())
-            if kind == "pong" or run == messages:
+            if kind in ("pong", "detached") or run == messages:
                 up.put(pb.Up(goodbye=pb.Goodbye()).SerializeToString())
                 up.put(None)
         up.put(None)

@@ -16,7 +16,8 @@ from remx_server import executor, log, memory
 from remx_server.blas import THREADS
 from remx_server.config import Config, Limits
 from remx_server.owners import Owner
-from remx_server.serve import SWITCH_INTERVAL_SECONDS, Server
+from remx_server.process import SWITCH_INTERVAL_SECONDS
+from remx_server.serve import Server
 
 from .. import side
 
