@@ -215,10 +215,13 @@ def unpack_owner(packed: Mapping[str, Any]) -> Owner:
     )
 
 
-FOR_WORKERS: Final = frozenset({"device", "log_level", "state_dir", "checkpoint_seconds", "limits"})
+FOR_WORKERS: Final = frozenset(
+    {"device", "log_level", "log_format", "state_dir", "checkpoint_seconds", "limits"}
+)
 FOR_THE_FRONT: Final = frozenset(
     {
         "listen",
+        "metrics",
         "grace_seconds",
         "isolation",
         "workers",

@@ -61,7 +61,7 @@ def main() -> None:
     except LinkBrokenError:
         os._exit(0)
     config = unpack_config(first["config"])
-    log.set_up(config.log_level)
+    log.set_up(config.log_level, config.log_format)
     # These import NumPy.
     blas.set_up_environment()
     from remx_contract.errors import MXNetError

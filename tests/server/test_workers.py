@@ -19,9 +19,11 @@ import numpy as np
 import psutil
 import pytest
 from remx_contract import errors
+from remx_contract.v1 import admin_pb2
 from remx_contract.v1 import stream_pb2 as pb
 from remx_server import pool as pool_module
 from remx_server import tokens, worker_process
+from remx_server.admin import Admin
 from remx_server.config import Config, Limits
 from remx_server.owners import ANYBODY, Owner, Quota
 from remx_server.pool import Pool
@@ -669,3 +671,23 @@ def test_sessions_that_come_together_get_a_worker_each(server: Server, remote: R
     assert type(caught.value.error) is errors.LimitError
     for wire in wires:
         wire.send(pb.Up(goodbye=pb.Goodbye()))
+
+
+def test_an_administrator_sees_and_ends_sessions_wherever_they_run(server: Server, remote: Remote) -> None:
+    admin = Admin(server.service)
+    wire, other = Wire(remote.stream, hello(client="a laptop")), Wire(remote.stream)
+    wire.op("tanh", wire.put([[1.0] * 100] * 100))
+    wire.settle()
+    rows = {row.client: row for row in admin.sessions(ANYBODY, admin_pb2.SessionsRequest()).sessions}
+    row = rows["a laptop"]
+    assert (row.ops, row.handles, row.host_bytes, row.batches) == (1, 2, 2 * 100 * 100 * 4, 1)
+    assert admin.status(ANYBODY, admin_pb2.StatusRequest()).totals.sessions == 2
+    admin.kill(ANYBODY, admin_pb2.KillRequest(id=row.id))
+    error = end_of(wire)
+    assert type(error) is errors.SessionLostError
+    assert "remx kill" in str(error)
+    assert other.read(other.put([3])) == 3
+    other.close()
+    wait_until(lambda: server.service.session_count == 0)
+    assert admin.status(ANYBODY, admin_pb2.StatusRequest()).totals.ops >= 1
+    assert server.service.traffic.received("stream") > 0
