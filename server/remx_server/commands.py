@@ -248,7 +248,9 @@ class Commands:
         session.random_of(message.thread)
         if message.HasField("start"):
             state = session.random.counted(message.thread)
-            state.go_to(Position.of(message.start), lambda: session.closing)
+            position = Position.of(message.start)
+            with Aside():
+                state.go_to(position, lambda: session.closing)
         session.parameters.note(message, session.random.position(message.thread), session.table)
 
     def _describe(self, message: stream_pb2.Describe) -> None:

@@ -17,8 +17,8 @@ from .random_streams import RandomStreams
 
 Counts = NDArray[np.int64]
 
-MAX_WORDS: Final = 1 << 40
-"""What a position may count of one generator: an hour's way and more."""
+MAX_WORDS: Final = 1 << 36
+"""What a position may count of one generator: some minutes' way."""
 _STEP_WORDS: Final = 1 << 12
 _STEP_LANES: Final = 64
 

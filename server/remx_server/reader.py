@@ -9,9 +9,10 @@ from queue import Empty, SimpleQueue
 from remx_contract.errors import InternalError, MXNetError, ProtocolError
 from remx_contract.v1 import stream_pb2
 
+from .intake import SupersededError
 from .log import log
 from .outbox import Line
-from .session import Session, SupersededError
+from .session import Session
 
 
 class Reader:

@@ -323,7 +323,7 @@ def test_a_ping_is_answered_while_a_batch_runs(wire: Wire) -> None:
 
 
 def test_a_stream_that_is_held_up_says_that_the_server_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("remx_server.session.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("remx_server.intake.HEARTBEAT_SECONDS", 0.02)
     session = Session(Devices("cpu"), Limits(queued_bytes=100), "held up")
     gate = threading.Event()
     monkeypatch.setattr(session, "apply", lambda batch: gate.wait(10))

@@ -454,17 +454,17 @@ def test_a_session_without_spilled_tensors_runs_as_ever(machine: Machine) -> Non
     made = wire.ones(KIB)
     wire.wait(made)
     seen = []
-    session._invoke_with_care = lambda *arguments: seen.append(arguments)  # type: ignore[method-assign]
+    session.runner._invoke_with_care = lambda *arguments: seen.append(arguments)  # type: ignore[method-assign]
     first = wire.op("exp", made)
     wire.wait(first)
     assert seen == []
     wire.release(first)
     wire.settle()
-    del session._invoke_with_care
+    del session.runner._invoke_with_care
     machine.press()
     wire.wait(wire.op("exp", made))
     assert session.spills.returns > 0
-    session._invoke_with_care = lambda *arguments: seen.append(arguments)  # type: ignore[method-assign]
+    session.runner._invoke_with_care = lambda *arguments: seen.append(arguments)  # type: ignore[method-assign]
     wire.wait(wire.op("exp", made))
     assert seen == []
 

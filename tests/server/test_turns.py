@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from remx_contract import codec
 from remx_contract.v1 import stream_pb2 as pb
-from remx_server import executor, session, turns
+from remx_server import executor, runner, turns
 from remx_server.backend import Devices
 from remx_server.config import Config, Limits
 from remx_server.service import Service
@@ -350,17 +350,17 @@ def test_sessions_of_small_ops_get_the_same_and_long_ones_are_cut(service: Servi
 
 def test_a_slice_is_as_long_as_its_ops_allow(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     wire = Wire(stream_of(service))
-    running = service._sessions[wire.welcome.session]
+    running = service._sessions[wire.welcome.session].runner
     one = wire.put(np.ones(10))
     add = wire.define("elemwise_add", 2)
     wire.settle()
     for handle in range(1000, 9000):
         wire.invoke(add, [one, one], outputs=[handle])
     wire.settle()
-    assert running._slice_words > 8 * session._SLICE_WORDS[0]
-    monkeypatch.setattr(session, "SLICE_SECONDS", 0.0)
+    assert running._slice_words > 8 * runner._SLICE_WORDS[0]
+    monkeypatch.setattr(runner, "SLICE_SECONDS", 0.0)
     for handle in range(10_000, 12_000):
         wire.invoke(add, [one, one], outputs=[handle])
     wire.settle()
-    assert running._slice_words == session._SLICE_WORDS[0]
+    assert running._slice_words == runner._SLICE_WORDS[0]
     wire.close()
