@@ -33,7 +33,10 @@ class LostGpuError(Exception):
 def check(error: BaseException) -> None:
     """LostGpuError where an error, or one that it came of, is one of CUDA's that last."""
     seen: BaseException | None = error
-    while seen is not None:
+    known: set[int] = set()
+    # An error can be its own cause, where one was classified that was of remx already.
+    while seen is not None and id(seen) not in known:
+        known.add(id(seen))
         if type(seen).__name__ in _CLASSES and getattr(seen, "status", None) in _LASTING:
             raise LostGpuError(f"{type(seen).__name__}: {seen}") from error
         seen = seen.__cause__

@@ -76,3 +76,9 @@ def test_the_cause_counts_too() -> None:
         with pytest.raises(LostGpuError, match="cudaError719"):
             check(error)
     check(ValueError("status 700"))
+
+
+def test_an_error_that_is_its_own_cause_is_looked_at_once() -> None:
+    error = ValueError("mine")
+    error.__cause__ = error
+    check(error)
