@@ -17,7 +17,7 @@ from remx_contract.status import to_failure
 from remx_contract.v1 import stream_pb2
 
 from .backward import Pass, Pause
-from .executor import classify
+from .classifying import classify
 from .tape import Overwritten, leaves
 from .value import Failed, Value, healthy
 

@@ -23,7 +23,8 @@ from remx_contract.v1 import stream_pb2
 
 from . import history
 from .backend import GPU
-from .executor import classify, make_spec
+from .classifying import classify
+from .executor import make_spec
 from .positions import Position
 from .spills import is_spilled
 from .summary import summarize

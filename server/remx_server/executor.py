@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 from operator import attrgetter
@@ -17,22 +17,19 @@ from remx_contract.errors import (
     InPlaceRecordedError,
     KernelError,
     MXNetError,
-    OutOfMemoryError,
-    OutOfRangeError,
-    QuotaError,
     ShapeError,
-    ValueRangeError,
 )
 from remx_contract.infer import check_arity, infer
 from remx_contract.op import Attrs, Op
 from remx_contract.spec import TensorSpec
 
-from . import lost_gpu, memory, tape
-from .backend import CPU, Array, Backend, Devices
+from . import memory, tape
+from .allowance import Allowance, aside, with_room
+from .backend import Array, Backend, Devices
+from .classifying import classify
 from .passes import Passes, Tracer
 from .registry import KERNELS, Kernel
 from .tape import Broken, FunctionNode, Leaf, Node, Pattern, Ticket
-from .turns import Aside
 from .value import Failure, Value, mark_written
 
 MAX_CACHED_PLANS: Final = 4096
@@ -46,9 +43,6 @@ RECORDING: Final = codec.RECORDING
 TRAINING: Final = codec.TRAINING
 WRITING: Final = codec.WRITING
 
-
-UNBOUNDED: Final = 1 << 62
-"""An allowance that is never used up."""
 
 # Maps of these cost half of what list comprehensions do, and every op needs both.
 _spec_of: Final = attrgetter("spec")
@@ -150,7 +144,7 @@ class OpSpec:
         return made
 
 
-class Executor:
+class Executor(Allowance):
     """Runs ops on values, and those of gradient rules.
 
     Parameters
@@ -161,19 +155,12 @@ class Executor:
     """
 
     def __init__(self, devices: Devices, random_of: Callable[[int], Any]) -> None:
+        super().__init__()
         self.devices = devices
         self.random_of = random_of
         self.several_devices = bool(devices.gpus)
         self.mode = 0
         self.rank = 0
-        # What may still be allocated without asking, on the active device and on the other kind of device,
-        # and up to which rank may be recorded. A session puts its meter here.
-        self.left = self.left_elsewhere = self.last_rank = UNBOUNDED
-        self.more_bytes: Callable[[int], int] = lambda size: UNBOUNDED
-        self.more_nodes: Callable[[int], None] = lambda count: None
-        # Called where a device is short of memory, before an op and after one that failed.
-        self.relieve: Callable[[Backend, int], None] = lambda backend, size: None
-        self.after_failure: Callable[[Backend, int], bool] = lambda backend, size: False
         # Walks over graphs that have begun.
         self.fronts: list[Any] = []
         # Of variables and constants, as histories name them.
@@ -304,9 +291,9 @@ class Executor:
         except Exception as error:
             raise classify(error, spec.op.name) from error
         if plan.large:
-            call = _aside(call, backend)
+            call = aside(call, backend)
         if plan.nbytes >= memory.LARGE_BYTES:
-            call = _with_room(call, backend, plan.nbytes, self.relieve)
+            call = with_room(call, backend, plan.nbytes, self.relieve)
         (plan.training_calls if training else plan.calls)[backend] = call
         return call
 
@@ -457,17 +444,6 @@ class Executor:
                 self.left, self.left_elsewhere = self.left_elsewhere, self.left
             self.active = backend
 
-    def reserve(self, backend: Backend, size: int) -> None:
-        """Make a device the one that kernels run on, and take so many bytes of it from the allowance.
-
-        Raises
-        ------
-        QuotaError
-        """
-        self.use(backend)
-        left = self.left - size
-        self.left = left if left >= 0 else self.more_bytes(size)
-
     # The tape.
 
     def mark(self, value: Value, gradient: Value | None, request: int) -> None:
@@ -523,65 +499,10 @@ class Executor:
         """Whether the pass that runs is recorded itself."""
         return bool(self.mode & RECORDING)
 
-    # When memory has run out.
-
-    def attempt(self, op: str, backend: Backend, size: int, make: Callable[[], Any]) -> Any:
-        """What ``make`` makes, of so many bytes; tried once more where the device had no memory for it and
-        some could be had."""
-        try:
-            return make()
-        except Exception as error:
-            failed = classify(error, op)
-            self._prepare(failed, error, backend, size)
-        try:
-            return make()
-        except Exception as error:
-            raise classify(error, op) from error
-
-    def again(
-        self,
-        error: Exception,
-        op: str,
-        backend: Backend,
-        size: int,
-        call: Callable[..., Any],
-        arrays: Iterable[Array],
-        per_call: dict[str, Any],
-    ) -> Any:
-        """Try a kernel that failed once more, if it was for memory that can be had now."""
-        self._prepare(classify(error, op), error, backend, size)
-        try:
-            return call(*arrays, **per_call)
-        except Exception as error:
-            raise classify(error, op) from error
-
-    def _prepare(self, failed: MXNetError, error: Exception, backend: Backend, size: int) -> None:
-        """See to it that another try can go better; raises ``failed`` where it cannot."""
-        if not isinstance(failed, OutOfMemoryError) or isinstance(failed, QuotaError):
-            raise failed from error
-        # Its frames have the arrays of the kernel that failed.
-        error.__traceback__ = None
-        if not self.after_failure(backend, size):
-            raise failed from error
-
     @staticmethod
     def classify(error: Exception, op: str) -> MXNetError:
         """The error of remx for whatever a kernel raised."""
         return classify(error, op)
-
-
-def classify(error: Exception, op: str) -> MXNetError:
-    """The error of remx for whatever a kernel raised; LostGpuError where no kernel can run any more."""
-    lost_gpu.check(error)
-    if isinstance(error, MXNetError):
-        return error.named(op)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return OutOfMemoryError(str(error) or "no memory for the result", op=op)
-    if isinstance(error, IndexError):
-        return OutOfRangeError(str(error), op=op)
-    if isinstance(error, (ValueError, ZeroDivisionError)):
-        return ValueRangeError(str(error), op=op)
-    return KernelError(f"{type(error).__name__}: {error}", op=op)
 
 
 def _nbytes(specs: Sequence[TensorSpec]) -> int:
@@ -595,38 +516,6 @@ def _misfit(spec: OpSpec, out_spec: TensorSpec, result: Array) -> KernelError:
         got=f"{result.dtype.name}{list(result.shape)} from its kernel",
         expected=f"{out_spec} as its rules say",
     )
-
-
-def _with_room(
-    call: Callable[..., Any], backend: Backend, size: int, relieve: Callable[[Backend, int], None]
-) -> Callable[..., Any]:
-    """``call``, before which room is made for ``size`` more bytes, and refused where the device has none."""
-
-    def checked(*arrays: Array, **per_call: Any) -> Any:
-        if "out" not in per_call:
-            relieve(backend, size)
-            backend.check_room(size)
-        return call(*arrays, **per_call)
-
-    return checked
-
-
-def _aside(call: Callable[..., Any], backend: Backend) -> Callable[..., Any]:
-    """``call``, during which other sessions have their turns."""
-
-    def aside(*arrays: Array, **per_call: Any) -> Any:
-        with Aside(works=True):
-            return call(*arrays, **per_call)
-
-    def waiting(*arrays: Array, **per_call: Any) -> Any:
-        result = call(*arrays, **per_call)
-        with Aside(works=True) as shared:
-            # A device would take any number of kernels at once, and let the others wait behind all of them.
-            if shared:
-                backend.synchronize()
-        return result
-
-    return aside if backend.device_type == CPU else waiting
 
 
 def make_spec(name: str, given: dict[str, Any], inputs: int, backend: Backend | None) -> OpSpec:

@@ -18,7 +18,7 @@ from remx_contract.spec import TensorSpec
 from remx_contract.v1 import stream_pb2
 
 from .backend import Array, Backend
-from .executor import classify
+from .classifying import classify
 from .philox import PhiloxState
 from .positions import CountedState
 from .snapshot import offset_of
