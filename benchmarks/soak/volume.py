@@ -26,7 +26,7 @@ def volume(ground: Ground) -> list[Row]:
         return {**answers[-1], "ops": sum(answer["ops"] for answer in answers)}
 
     # What grows once, grows now.
-    before = run(3)
+    before = run(6)
     server_before = server.resident_bytes()
     after = run(PARTS)
     server_grew = (server.resident_bytes() - server_before) / 1e6
