@@ -107,15 +107,7 @@ def connect(
 
 
 def attach(
-    session: str,
-    address: str | None = None,
-    token: str | None = None,
-    timeout: float = 10.0,
-    *,
-    reconnect: float | None = None,
-    ca: Ca = None,
-    certificate: FileName = None,
-    key: FileName = None,
+    session: str, address: str | None, credentials: Credentials, timeout: float, reconnect: float | None
 ) -> Session:
     """Take a session over; see :func:`remx.session.attach`."""
     secret, _, home = session.partition("@")
@@ -130,10 +122,9 @@ def attach(
     where = address or home or os.environ.get("REMX_SERVER", "")
     if not where:
         raise ArgumentError(argument="address", got="none", expected="that of the server with the session")
-    given = Credentials(token, ca, certificate, key)
-    if given == _FROM_ENVIRONMENT:
-        given = _known.get(where, given)
-    taken = _open(where, given, timeout, reconnect, name)
+    if credentials == _FROM_ENVIRONMENT:
+        credentials = _known.get(where, credentials)
+    taken = _open(where, credentials, timeout, reconnect, name)
     _current.use(taken)
     return taken
 

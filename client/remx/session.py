@@ -102,16 +102,8 @@ def attach(
     ServerUnreachableError
         If nobody answers in time.
     """
-    return _connect.attach(
-        session or _current.last_token(),
-        address,
-        token,
-        timeout,
-        reconnect=reconnect,
-        ca=ca,
-        certificate=certificate,
-        key=key,
-    )
+    credentials = _connect.Credentials(token, ca, certificate, key)
+    return _connect.attach(session or _current.last_token(), address, credentials, timeout, reconnect)
 
 
 def put(name: str, array: Any) -> None:
