@@ -49,6 +49,8 @@ class End(asyncio.Protocol):
         self._line: deque[tuple[float, bytes]] = deque()
         self.far = far
         self.lag = 0.0
+        # What came while there was no far end yet: Python 3.10 reads on in spite of the pause below.
+        self._early: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -87,6 +89,13 @@ class End(asyncio.Protocol):
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self.transport.abort()
 
+    def begin(self, far: End) -> None:
+        """There is a far end now."""
+        self.far = far
+        early, self._early = self._early, []
+        for data in early:
+            self._forward(data)
+
     def _release(self) -> None:
         """Forward what is due and come back for the rest."""
         now = self._loop.time()
@@ -96,7 +105,10 @@ class End(asyncio.Protocol):
             self._loop.call_at(self._line[0][0], self._release)
 
     def _forward(self, data: bytes) -> None:
-        if self.far is None or self.far.transport.is_closing():
+        if self.far is None:
+            self._early.append(data)
+            return
+        if self.far.transport.is_closing():
             return
         if data is _CLOSED:
             self.far.transport.close()
@@ -151,7 +163,7 @@ class DelayProxy:
         except OSError:
             near.abort()
             return
-        near.far = far
+        near.begin(far)
         if near.transport.is_closing():
             far.transport.abort()
         else:
