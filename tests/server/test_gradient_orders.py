@@ -20,8 +20,13 @@ LOSSES = {"make_loss", "MakeLoss"}
 WITH_RULES = [op for op, row in OPS.items() if row.grad is Grad.RULES and op not in LOSSES]
 # Attributes that no gradient depends on, and values that are refused.
 IDLE = {
+    ("BatchNorm", "cudnn_off"),
     ("Dropout", "cudnn_off"),
     ("Embedding", "sparse_grad"),
+    # No gradient flows through the moments.
+    ("GroupNorm", "output_mean_var"),
+    ("LayerNorm", "output_mean_var"),
+    ("_contrib_BatchNormWithReLU", "cudnn_off"),
     ("batch_dot", "forward_stype"),
     ("dot", "forward_stype"),
     ("log_softmax", "use_length"),

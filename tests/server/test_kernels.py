@@ -49,7 +49,7 @@ def record(runner: Runner, op: str, index: int) -> tuple[list[Value], list[Value
         runner.variable(array) if position in wanted else runner.value(array)
         for position, array in enumerate(arrays(op, index))
     ]
-    return inputs, runner.apply(op, inputs, SAMPLES[op][index].attrs)
+    return inputs, runner.apply(op, inputs, SAMPLES[op][index].attrs, SAMPLES[op][index].training)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -93,6 +93,10 @@ def test_gradients_are_those_of_mxnet(op: str, device: str) -> None:
                     assert_close(op, runner.host(gradient), expected[position], *dtypes)
             else:
                 assert_close(op, runner.host(gradient), expected[position], *dtypes, what=what)
+        for position, value in enumerate(inputs):
+            wanted = golden(op, index).after.get(position, arrays(op, index)[position])
+            what = f"sample {index} {dict(sample.attrs)}, input {position} after the backward pass"
+            assert_close(op, runner.host(value), wanted, *dtypes, what=what)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -121,6 +125,10 @@ def test_outputs_are_new_memory_of_the_inferred_specs(op: str, device: str) -> N
 WHOLE = {("batch_take", 1): "int32"}
 
 
+# Ops whose shape vectors MXNet's inference takes and its kernels, as the rules, refuse.
+REFUSED_ALL = {"GroupNorm"}
+
+
 def call(op: str, shapes: list[list[int]], dtypes: list[str], attrs: Mapping[str, str]) -> bool:
     """Whether an op takes ones of these shapes and dtypes; if so, its kernel must give what rules say.
 
@@ -144,7 +152,7 @@ def test_kernel_gives_the_shapes_that_its_rule_says(op: str) -> None:
     for case in vectors("shape")[op]:
         dtypes = [WHOLE.get((op, position), "float32") for position in range(len(case.inputs))]
         taken += call(op, case.inputs, dtypes, case.attrs)
-    assert taken or not any(case.outputs for case in vectors("shape")[op])
+    assert taken or op in REFUSED_ALL or not any(case.outputs for case in vectors("shape")[op])
 
 
 @pytest.mark.parametrize("op", vectors("dtype"))

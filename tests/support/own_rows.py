@@ -8,10 +8,14 @@ PLACES = {"_view", "_detach", "_index", "_index_put"}
 INITIAL = {"_init_bilinear"}
 # What gradient rules are written with, which the gradient suites run.
 HELPERS = {
+    "_batch_norm_back",
     "_blank",
     "_contract",
     "_diag_into",
     "_gate",
+    "_group_norm_back",
+    "_layer_norm_back",
+    "_move_moments",
     "_log_softmax_back",
     "_index_add",
     "_pad_back",
@@ -32,3 +36,5 @@ HELPERS = {
     "_unview",
     "_within",
 }
+# Of these, what computes a gradient at once in passes that are not recorded, so that it needs no gradient.
+UNRECORDED = {"_batch_norm_back", "_group_norm_back", "_layer_norm_back", "_move_moments"}

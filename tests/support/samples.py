@@ -15,6 +15,7 @@ from .samples_binary import BINARY_BCAST, BINARY_ELEMWISE, BINARY_SCALAR
 from .samples_densities import DENSITIES
 from .samples_index import INDEX, SEQUENCE
 from .samples_nn import MATMUL, NN_ACT, NN_NORM, NN_SOFTMAX
+from .samples_norm import NORMALIZATION
 from .samples_reduce import ARGREDUCE, ORDERING, REDUCE, SCAN
 from .samples_refused import REFUSED, REFUSED_LATE
 from .samples_shape import CONCAT, CREATE, GRAD_CTL, SHAPE, SLICE
@@ -50,6 +51,7 @@ FAMILIES: dict[str, Table] = {
     "nn_act": NN_ACT,
     "nn_norm": NN_NORM,
     "nn_softmax": NN_SOFTMAX,
+    "normalization": NORMALIZATION,
     "ordering": ORDERING,
     "reduce": REDUCE,
     "scan": SCAN,

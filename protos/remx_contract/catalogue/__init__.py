@@ -25,6 +25,7 @@ FAMILIES: Final = (
     "reduce",
     "ordering",
     "matmul",
+    "normalization",
     "random",
     "densities",
     "initializers",
@@ -76,5 +77,6 @@ def digest() -> bytes:
             )
             for attr in op.attrs
         ]
-        lines.append(repr((name, op.inputs, attrs, op.hidden, op.mutates, op.view, op.random)))
+        hidden = op.hidden if isinstance(op.hidden, int) else "by attributes"
+        lines.append(repr((name, op.inputs, attrs, hidden, op.mutates, op.view, op.random)))
     return hashlib.sha256("\n".join(lines).encode()).digest()
