@@ -135,7 +135,13 @@ DIFFERENCES = (
         _no_such_axis,
         LATE,
     ),
-    Difference("shape", ("argmax_channel", "SoftmaxActivation"), _one_axis, LATE),
+    Difference("shape", ("argmax_channel", "SoftmaxActivation", "LRN"), _one_axis, LATE),
+    Difference(
+        "shape",
+        ("SoftmaxOutput",),
+        lambda c: _one_axis(c) and c.attrs.get("multi_output") == "True",
+        LATE,
+    ),
     Difference(
         "shape",
         ("softmax", "LeakyReLU", "SequenceMask", "SequenceLast", "SequenceReverse"),

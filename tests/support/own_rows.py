@@ -26,6 +26,8 @@ HELPERS = {
     "_reverse_cumsum",
     "_scatter_nd_add",
     "_sequence_last_into",
+    "_softmax_output_back",
+    "_sum_neighbours",
     "_slice_into",
     "_spread_axes",
     "_spread_to",
@@ -38,3 +40,11 @@ HELPERS = {
 }
 # Of these, what computes a gradient at once in passes that are not recorded, so that it needs no gradient.
 UNRECORDED = {"_batch_norm_back", "_group_norm_back", "_layer_norm_back", "_move_moments"}
+# Of MXNet's, those whose gradient is that of a loss, which is not their output.
+LOSS_OUTPUTS = {
+    "LinearRegressionOutput",
+    "LogisticRegressionOutput",
+    "MAERegressionOutput",
+    "SVMOutput",
+    "SoftmaxOutput",
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .samples_base import Input, Sample, Table, fixed, sample, values, x
+from .samples_base import Input, Sample, Table, fixed, index, positions, sample, values, x
 
 
 def _batch(*shape: int, axis: int = 1, dtype: str = "float32") -> tuple[Input, ...]:
@@ -95,7 +95,111 @@ NORMALIZATION: Table = {
     ),
 }
 
+_LRN = (
+    sample(x(2, 7, 2, 3), nsize=3),
+    sample(x(2, 7, 2, 3), nsize=5, alpha=0.5, beta=0.6, knorm=1.5),
+    sample(x(1, 3, 2, 2), nsize=9, alpha=2.0),
+    sample(x(2, 5, 2, 2), nsize=4, alpha=1.0),
+    sample(x(3, 6), nsize=1, alpha=0.5),
+    sample(x(3, 6), nsize=3, alpha=0.5, knorm=1.0),
+)
+NORMALIZATION["LRN"] = _LRN
+
+
+def _labels(*shape: int, high: int, dtype: str = "float32") -> Input:
+    return index(*shape, low=0, high=high, dtype=dtype)
+
+
+def _softmax_outputs(data: Input, label: Input, **attrs: object) -> tuple[Sample, ...]:
+    return tuple(
+        sample(data, label, smooth=False, **attrs, **more)
+        for more in (
+            {},
+            {"grad_scale": 2.5},
+            {"use_ignore": True, "ignore_label": 1.0},
+            {"normalization": "batch"},
+            {"normalization": "valid", "ignore_label": 1.0},
+            {"normalization": "valid", "use_ignore": True, "ignore_label": 1.0, "grad_scale": 0.5},
+            {"smooth_alpha": 0.2},
+            {"smooth_alpha": 0.2, "use_ignore": True, "ignore_label": 2.0},
+        )
+    )
+
+
+_ROWS = x(3, 4), fixed(x(3, 4, low=0.0, high=1.0))
+_REGRESSIONS = (
+    sample(x(3, 4), fixed(x(3, 4)), smooth=False),
+    sample(x(3, 4), fixed(x(3, 4)), smooth=False, grad_scale=2.5),
+    sample(x(5, 1), fixed(x(5)), smooth=False),
+    sample(x(2, 3, 2), fixed(x(2, 6)), smooth=False, grad_scale=0.5),
+    sample(x(4), fixed(x(4)), smooth=False),
+    sample(x(2, 3, dtype="float64"), fixed(x(2, 3, dtype="float64")), smooth=False),
+    sample(x(2, 3, dtype="float16"), fixed(x(2, 3, dtype="float16")), smooth=False),
+)
+
+NN_LOSSOUT: Table = {
+    "SoftmaxOutput": (
+        *_softmax_outputs(x(6, 4), _labels(6, high=4)),
+        *_softmax_outputs(x(2, 3, 4), _labels(2, 3, high=4), preserve_shape=True),
+        *_softmax_outputs(x(2, 4, 2, 2), _labels(2, 2, 2, high=4), multi_output=True),
+        sample(x(2, 4, 2, 2), _labels(2, 4, high=4), smooth=False, multi_output=True),
+        sample(x(2, 4, 3), _labels(2, 1, 3, high=4), smooth=False, multi_output=True, preserve_shape=True),
+        # Labels that are no class, and labels of numbers of which the first are read.
+        sample(x(4, 3), positions(3, -1, 1, 0, dtype="float32"), smooth=False),
+        sample(x(2, 3, 4), _labels(2, 3, high=4), smooth=False),
+        # No valid label.
+        sample(
+            x(2, 3), positions(1, 1, dtype="float32"), smooth=False, normalization="valid", ignore_label=1
+        ),
+        # Probabilities.
+        sample(*_ROWS, smooth=False),
+        sample(*_ROWS, smooth=False, grad_scale=3.0, normalization="batch", use_ignore=True),
+        sample(x(2, 3, 2, 2), fixed(x(2, 3, 2, 2)), smooth=False, multi_output=True),
+        sample(x(2, 3, 2), fixed(x(2, 3, 2)), smooth=False, preserve_shape=True),
+        sample(x(2, 3, 2), fixed(x(2, 3, 2)), smooth=False),
+        sample(x(4), fixed(x(4)), smooth=False),
+        # MXNet multiplies by the result instead of by the gradient that arrives.
+        sample(x(3, 4), _labels(3, high=4), smooth=False, out_grad=True),
+        sample(x(3, 4, dtype="float64"), _labels(3, high=4, dtype="float64"), smooth=False),
+        sample(x(3, 4, dtype="float16"), _labels(3, high=4, dtype="float16"), smooth=False),
+    ),
+    "LinearRegressionOutput": _REGRESSIONS,
+    "LogisticRegressionOutput": _REGRESSIONS,
+    "MAERegressionOutput": _REGRESSIONS,
+    "SVMOutput": (
+        *[
+            sample(x(4, 5), _labels(4, high=5), smooth=False, **attrs)
+            for attrs in (
+                {},
+                {"margin": 0.5},
+                {"regularization_coefficient": 0.3},
+                {"use_linear": True},
+                {"use_linear": True, "margin": 0.5, "regularization_coefficient": 0.3},
+            )
+        ],
+        sample(x(3, 2), positions(2, -1, 1, dtype="float32"), smooth=False),
+        sample(x(3, 2, dtype="float64"), _labels(3, high=2, dtype="float64"), smooth=False),
+        sample(x(3, 2, dtype="float16"), _labels(3, high=2, dtype="float16"), smooth=False),
+    ),
+    "softmax_cross_entropy": (
+        sample(x(4, 5), _labels(4, high=5)),
+        sample(x(1, 2), _labels(1, high=2)),
+        sample(x(3, 4, dtype="float64"), _labels(3, high=4, dtype="float64")),
+        sample(x(3, 4, dtype="float16"), _labels(3, high=4, dtype="float16")),
+        sample(values(0.0, 100.0, shape=(1, 2)), positions(0, dtype="float32"), smooth=False),
+    ),
+}
+
 NORMALIZATION_SMOOTH: Table = {
+    "_sum_neighbours": (sample(x(2, 5, 2), nsize=3), sample(x(2, 3), nsize=9)),
+    "_softmax_output_back": tuple(
+        replace(given, smooth=True, attrs={"slope": True, **given.attrs})
+        for given in NN_LOSSOUT["SoftmaxOutput"][:-3]
+    )
+    + tuple(
+        replace(given, smooth=True, attrs={**given.attrs, "out_grad": out_grad})
+        for given, out_grad in zip(NN_LOSSOUT["SoftmaxOutput"][3:], (True, False), strict=False)
+    ),
     # MXNet takes the channels on axis 1 only.
     "_contrib_BatchNormWithReLU": _BATCH_AXES,
     # MXNet leaves the outputs of moving moments as the memory was.

@@ -125,7 +125,7 @@ _FIRST_ONLY: Final = {
 _ALWAYS_COUNTED: Final = frozenset({"CTCLoss", "SliceChannel"})
 """Ops whose outputs are numbered also where there is one."""
 
-_MORE_OUTPUTS: Final = {"L2Normalization": 1, "sort": 1}
+_MORE_OUTPUTS: Final = {"L2Normalization": 1, "LRN": 1, "sort": 1}
 """Outputs of MXNet's that the catalogue's rows do not have, since only MXNet's gradient needs them."""
 
 _STATES: Final[dict[str, tuple[int, ...]]] = {

@@ -26,6 +26,7 @@ FAMILIES: Final = (
     "ordering",
     "matmul",
     "normalization",
+    "losses",
     "random",
     "densities",
     "initializers",

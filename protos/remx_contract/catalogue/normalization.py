@@ -6,7 +6,7 @@ from typing import Final
 
 from ..attributes import BOOL, FLOAT, INT, STRING, optional
 from ..op import NONE, RULES, ZERO, Attr, Attrs, Op
-from ..rules import normalizations, types
+from ..rules import losses, normalizations, types
 
 # MXNet keeps most of these numbers in single precision, and computes in double with them.
 _MILLI: Final = 0.0010000000474974513
@@ -142,6 +142,31 @@ ROWS = (
         "sqrt(variance + eps), are those of a sample's group of channels; groups, not channels, have a "
         "gamma and a beta each. With `output_mean_var` mean and deviation come too; no gradient flows "
         "through them.",
+    ),
+    Op(
+        "LRN",
+        inputs=("data",),
+        attrs=(
+            Attr("alpha", FLOAT, 1e-4),
+            Attr("beta", FLOAT, 0.75),
+            Attr("knorm", FLOAT, 2.0),
+            Attr("nsize", INT),
+        ),
+        shape=losses.channels,
+        dtype=types.same,
+        grad=RULES,
+        doc="data / (knorm + alpha / nsize * sum) ** beta, where the sum is that of the squares of a channel "
+        "(axis 1) and of its (nsize - 1) // 2 neighbours on either side, as far as there are any. MXNet "
+        "takes float32 with 2 or 4 axes only.",
+    ),
+    Op(
+        "_sum_neighbours",
+        inputs=("data",),
+        attrs=(Attr("nsize", INT),),
+        shape=losses.channels,
+        dtype=types.same,
+        grad=RULES,
+        doc="The sum of each channel (axis 1) and its (nsize - 1) // 2 neighbours on either side.",
     ),
     Op(
         "_layer_norm_back",

@@ -31,9 +31,10 @@ UNTRANSLATED: Final = frozenset(
         "_move_moments",
         "_pad_back",
         "_polygamma",
+        "_softmax_output_back",
     }
 )
-"""Rows that MXNet has no op for. But for the last two they are in no history, since nothing is recorded of
+"""Rows that MXNet has no op for. But for the last three they are in no history, since nothing is recorded of
 them."""
 
 OWN: Final = frozenset(TRANSLATORS) - {"_copyto"} | UNTRANSLATED

@@ -390,3 +390,46 @@ def group_norm(xp, data, gamma, beta, eps):
 @group_norm.vjp_all
 def _(g, data, gamma, out1, out2, eps):
     return _group_gradients(g, data, gamma, out1, out2, eps)
+
+
+# Over neighbouring channels.
+
+
+def _sum_window(xp: Any, data: Array, nsize: int) -> Array:
+    """The sums of channels and their neighbours."""
+    if nsize < 1:
+        raise ValueError(f"nsize is {nsize}, not at least 1")
+    made = data.copy()
+    for step in range(1, min((nsize - 1) // 2, data.shape[1] - 1) + 1):
+        made[:, step:] += data[:, :-step]
+        made[:, :-step] += data[:, step:]
+    return made
+
+
+@kernel(op="LRN", kinds="f")
+def lrn(xp, data, alpha, beta, knorm, nsize):
+    wide = data.astype(_computed_in(xp, data), copy=False)
+    factor = _sum_window(xp, xp.square(wide), nsize)
+    factor *= alpha / nsize
+    factor += knorm
+    xp.power(factor, -beta, out=factor)
+    factor *= wide
+    return factor.astype(data.dtype, copy=False)
+
+
+@lrn.vjp("data")
+def _(g, data, alpha, beta, knorm, nsize):
+    base = sum_neighbours(data * data, nsize=nsize) * (alpha / nsize) + knorm
+    factor = base**-beta
+    through = sum_neighbours(g * data * factor / base, nsize=nsize)
+    return g * factor - data * through * (2 * alpha * beta / nsize)
+
+
+@kernel(op="_sum_neighbours")
+def sum_neighbours(xp, data, nsize):
+    return _sum_window(xp, data, nsize)
+
+
+@sum_neighbours.vjp("data")
+def _(g, nsize):
+    return sum_neighbours(g, nsize=nsize)
