@@ -87,7 +87,7 @@ ROWS = (
         dtype=types.same,
         grad=RULES,
         doc="The cross entropy of the rows' softmax with the labels, summed up, as an array of one "
-        "element. Probabilities count as 1e-8 at least, but not in the gradient. Where a label is no position "
-        "of a row nothing is added; MXNet reads what is in memory there.",
+        "element. Probabilities count as 1e-8 at least, but not in the gradient. Where a label is no "
+        "position of a row nothing is added; MXNet reads what is in memory there.",
     ),
 )
