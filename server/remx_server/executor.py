@@ -530,5 +530,5 @@ def poison(spec: OpSpec, values: Sequence[Value | None], failure: Failure, backe
     try:
         out_specs = infer(spec.op, [value.spec for value in values if value is not None], spec.attrs)
     except Exception:
-        out_specs = [None] * (spec.outputs + spec.op.hidden)
+        out_specs = [None] * spec.outputs
     return [Value.failed(failure, out_spec, backend) for out_spec in out_specs[: spec.outputs]]
