@@ -61,7 +61,7 @@ def infer(op: Op, specs: Sequence[TensorSpec], attrs: Attrs) -> tuple[TensorSpec
             _bounded(op, TensorSpec.of(tuple(shape), dtype))
             for shape, dtype in zip(shapes, dtypes, strict=True)
         )
-    count = op.output_count(attrs) + op.hidden
+    count = op.output_count(attrs) + op.hidden_count(attrs)
     if len(dtypes) == 1 and count > 1:
         dtypes = [dtypes[0]] * count
     return tuple(

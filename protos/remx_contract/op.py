@@ -105,8 +105,8 @@ class Op:
         How many of the inputs are used with given attributes, where some are optional (``no_bias``).
     outputs : int or callable
         How many outputs the user sees, as a number or from the attributes.
-    hidden : int
-        Further outputs that only the gradient rules see (a dropout mask).
+    hidden : int or callable
+        Further outputs that only the gradient rules see (a dropout mask), as a number or from the attributes.
     mutates : tuple of int
         Inputs that the kernel writes in place. Such an op may have no outputs.
     view : bool
@@ -127,7 +127,7 @@ class Op:
     aliases: tuple[str, ...] = ()
     arity: Callable[[Attrs], int] | None = None
     outputs: int | Callable[[Attrs], int] = 1
-    hidden: int = 0
+    hidden: int | Callable[[Attrs], int] = 0
     mutates: tuple[int, ...] = ()
     view: bool = False
     random: bool = False
@@ -206,3 +206,7 @@ class Op:
     def output_count(self, attrs: Attrs) -> int:
         """How many outputs the user sees."""
         return self.outputs if isinstance(self.outputs, int) else self.outputs(attrs)
+
+    def hidden_count(self, attrs: Attrs) -> int:
+        """How many further outputs there are."""
+        return self.hidden if isinstance(self.hidden, int) else self.hidden(attrs)

@@ -134,7 +134,7 @@ class OpSpec:
             made = Plan(out_specs, steps, *sizes)
         except Exception as error:
             raise classify(error, self.op.name) from error
-        if len(made.out_specs) != self.outputs + self.op.hidden:
+        if len(made.out_specs) != self.outputs + self.op.hidden_count(self.attrs):
             raise KernelError(
                 op=self.op.name, got=f"{len(made.out_specs)} output specs", expected=f"{self.outputs}"
             )
@@ -413,7 +413,7 @@ class Executor(Allowance):
         """Tell the tracer of an op that ran."""
         assert self.tracer is not None
         plan = spec.plans[tuple(map(_spec_of, values))]
-        call = (plan.training_calls if self.mode & TRAINING else plan.calls)[outputs[0].backend]
+        call = (plan.training_calls if self.mode & TRAINING else plan.calls)[(outputs or values)[0].backend]
         self.tracer.step(spec, call, values, per_call, outputs)
 
     def zeros(self, spec: TensorSpec, backend: Backend) -> Value:
@@ -530,5 +530,5 @@ def poison(spec: OpSpec, values: Sequence[Value | None], failure: Failure, backe
     try:
         out_specs = infer(spec.op, [value.spec for value in values if value is not None], spec.attrs)
     except Exception:
-        out_specs = [None] * (spec.outputs + spec.op.hidden)
+        out_specs = [None] * spec.outputs
     return [Value.failed(failure, out_spec, backend) for out_spec in out_specs[: spec.outputs]]

@@ -202,6 +202,8 @@ class Program:
         Where everything lives.
     loads : list of (slot, node number, whether it is an output, index)
         The arrays that the nodes saved.
+    places : list of (slot, node number, input index)
+        The memories of inputs that the pass writes.
     given : list of (slot, head number)
         The gradients of heads that came with the pass.
     fills : list of (slot, TensorSpec, name of the array module's function)
@@ -214,13 +216,14 @@ class Program:
         The most bytes that it has in use at a time, beside those that were there before.
     """
 
-    __slots__ = ("backend", "fills", "given", "loads", "peak", "results", "slots", "steps")
+    __slots__ = ("backend", "fills", "given", "loads", "peak", "places", "results", "slots", "steps")
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.peak = 0
         self.slots = 0
         self.loads: list[tuple[int, int, bool, int]] = []
+        self.places: list[tuple[int, int, int]] = []
         self.given: list[tuple[int, int]] = []
         self.fills: list[tuple[int, TensorSpec, str]] = []
         self.steps: list[tuple[str, Callable[..., Any], Any, dict[str, Any], Any, Any]] = []
@@ -281,6 +284,9 @@ class Program:
             data, writes, count = (node.outputs if output else node.inputs)[index]
             # The common case of saved_array, which raises what is wrong.
             slots[slot] = data if writes[0] == count else node.saved_array(output, index)
+        for slot, number, index in self.places:
+            slots[slot], writes, _ = nodes[number].inputs[index]
+            writes[0] += 1
         for slot, number in self.given:
             value = given[number]
             slots[slot] = value and value.data
@@ -325,6 +331,12 @@ class Tracer:
         if slot is not None and self.program:
             self.program.loads.append((slot, self._numbers[node], output, index))
 
+    def place(self, value: Value, node: Node, index: int) -> None:
+        """A rule gets the memory of an input to write."""
+        slot = self._new(value)
+        if slot is not None and self.program:
+            self.program.places.append((slot, self._numbers[node], index))
+
     def fill(self, value: Value, function: str) -> None:
         """A pass makes an array of zeros or ones."""
         slot = self._new(value)
@@ -344,7 +356,14 @@ class Tracer:
         made = [self._new(value) for value in outputs]
         if self.program is None:
             return
-        if spec.op.mutates or spec.op.random or spec.op.hidden or not made or None in arguments:
+        places = {slot for slot, _, _ in self.program.places}
+        if (
+            any(arguments[index] not in places for index in spec.op.mutates)
+            or spec.op.random
+            or spec.op.hidden
+            or not (made or spec.op.mutates)
+            or None in arguments
+        ):
             self.program = None
             return
         targets: Any = made[0] if len(made) == 1 else tuple(made)
@@ -375,7 +394,7 @@ class Tracer:
         """The most bytes that the slots have at a time, without those that a program finds; views count as
         what they are views of, which may live as long."""
         sizes = [value.spec.nbytes for value in self._values]
-        for slot, *_ in (*program.loads, *program.given):
+        for slot, *_ in (*program.loads, *program.places, *program.given):
             sizes[slot] = 0
         used = peak = sum(sizes[slot] for slot, _, _ in program.fills)
         for _, _, _, _, targets, dead in program.steps:

@@ -66,7 +66,7 @@ class Rule:
             self.sources.append((name, *_source(op, name, input_index)))
         self.all_inputs = any(kind == "all_inputs" for _, kind, _ in self.sources)
         self.rest = any(kind == "rest" for _, kind, _ in self.sources)
-        self.inputs = tuple(which for _, kind, which in self.sources if kind == "input")
+        self.inputs = tuple(which for _, kind, which in self.sources if kind in ("input", "place"))
         self.outputs = tuple(which for _, kind, which in self.sources if kind == "output")
 
 
@@ -87,6 +87,8 @@ def _source(op: Op, name: str, input_index: dict[str, int]) -> tuple[str, Any]:
         return "input", input_index[name]
     if name.endswith("_spec") and name[:-5] in input_index:
         return "in_spec", input_index[name[:-5]]
+    if name.endswith("_place") and name[:-6] in input_index:
+        return "place", input_index[name[:-6]]
     if name in op.attr_of:
         return "attr", name
     raise TypeError(f"a gradient rule of {op.name} asks for {name!r}, which its row does not have")
@@ -150,6 +152,7 @@ class Kernel:
 
         A rule names what it wants: ``g`` (the gradient of the output; ``gs`` for the list of all of them),
         input names and ``out`` (``out1`` for the second output) for values, which are then saved,
+        ``<input>_place`` for an input whose memory the rule writes, whatever was written there since,
         ``<input>_spec``, ``in_specs``, ``out_specs``, attribute names, ``training`` and ``needs`` (one bool
         for each input).
         """

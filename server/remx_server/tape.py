@@ -384,6 +384,8 @@ def _getter(op: Op, name: str, kind: str, which: Any) -> Getter:
         return partial(_saved_input, which)
     if kind == "output":
         return partial(_saved_output, which)
+    if kind == "place":
+        return partial(_place, which)
     if kind == "in_spec":
         return lambda node, gs: node.pattern.in_specs[which]
     if kind == "attr":
@@ -398,6 +400,17 @@ def _saved_input(index: int, node: Node, gs: list[Any]) -> Value | None:
         return None
     edge = node.edges[index] or (None, 0)
     return _restored(node, False, index, Value(None, node.pattern.in_specs[index], node.backend, *edge))
+
+
+def _place(index: int, node: Node, gs: list[Any]) -> Value:
+    """An input's memory as it is now, for an op that writes it; such a write is counted like any other."""
+    data, writes, _ = node.inputs[index]
+    value = Value(data, node.pattern.in_specs[index], node.backend)
+    value.writes = writes
+    tracer = CURRENT.executor.tracer  # type: ignore[union-attr]
+    if tracer is not None:
+        tracer.place(value, node, index)
+    return value
 
 
 def _saved_output(index: int, node: Node, gs: list[Any]) -> Value | None:

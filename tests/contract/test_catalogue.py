@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from remx_contract import catalogue
-from remx_contract.attributes import AXES, BOOL, FLOAT, FLOATS, INT, OPTIONAL_ITEMS, SHAPE, optional
+from remx_contract.attributes import AXES, BOOL, FLOAT, FLOATS, INT, OPTIONAL_ITEMS, SHAPE, STRING, optional
 from remx_contract.catalogue import FAMILIES, FAMILY_OF, NAMES, OPS
 from remx_contract.dtypes import CODE_OF
 from remx_contract.errors import MXNetError, UnknownOpError
@@ -91,6 +91,7 @@ TYPES = {
     "int or None": {optional(INT).name},
     "long": {INT.name},
     "real_t": {FLOAT.name},
+    "string": {STRING.name},
     "Shape(tuple)": {SHAPE.name, OPTIONAL_ITEMS.name},
     "Shape or None": {optional(SHAPE).name, optional(AXES).name},
     "tuple of <float>": {FLOATS.name},

@@ -7,9 +7,9 @@ Run by an interpreter that has MXNet 1.9.1 (CPU) and NumPy 1.23; it needs nothin
     python tests/golden/make.py --check     # compute again and compare with the files, bit for bit
 
 A family is ``<family>.npz``, with ``<op>/<index>/out<k>`` for every output of a sample and, where the sample
-has gradients, ``<op>/<index>/grad<i>``: the gradient of ``sum_k(out_k * head_k)`` for input ``i``. Each
-family runs in a process of its own, as a kernel can end the process that calls it. Refusals are checked, not
-stored.
+has gradients, ``<op>/<index>/grad<i>``: the gradient of ``sum_k(out_k * head_k)`` for input ``i``. Of an op
+that keeps a state, ``after<i>`` is what its backward pass left in input ``i``. Each family runs in a process
+of its own, as a kernel can end the process that calls it. Refusals are checked, not stored.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ from support.samples import (  # noqa: E402
 # The one op that MXNet's front end offers only under its alias.
 ALIASES = {"_np_cumsum": "cumsum"}
 REFUSALS = "refusals"
+# The inputs that ops keep their state in.
+STATES = dict.fromkeys(("BatchNorm", "_contrib_BatchNormWithReLU", "_contrib_SyncBatchNorm"), (3, 4))
 
 
 def function(op: str) -> Callable[..., Any]:
@@ -93,6 +95,7 @@ def compute(op: str, index: int, sample: Sample) -> dict[str, np.ndarray]:
         ]
         mx.autograd.backward(outputs, on_device(heads))
         made.update({f"{prefix}/grad{k}": inputs[k].grad.asnumpy() for k in chosen})
+        made.update({f"{prefix}/after{k}": inputs[k].asnumpy() for k in STATES.get(op, ())})
     return made
 
 

@@ -18,15 +18,15 @@ from remx_server.registry import KERNELS, check_complete
 from remx_server.tape import Leaf, Node
 from remx_server.value import Value
 from support.derivatives import Derivatives, smooth_samples
-from support.own_rows import HELPERS, INITIAL, PLACES
+from support.own_rows import HELPERS, INITIAL, LOSS_OUTPUTS, PLACES
 from support.runner import Runner
 from support.samples import SAMPLES, arrays
 
 # Rows without samples: MXNet has no such op, or its answers depend on a seed.
 # Of LeakyReLU only one kind of many draws. test_random.py has the others.
 RANDOM = {name for name in OPS if OPS[name].random} - {"LeakyReLU"}
-# Rules that no smooth sample reaches: test_gradient_orders.py has them.
-LOSSES = {"make_loss", "MakeLoss"}
+# Rules that no smooth sample reaches: test_gradient_orders.py and test_losses.py have them.
+LOSSES = {"make_loss", "MakeLoss", *LOSS_OUTPUTS}
 
 
 def test_every_row_has_a_kernel() -> None:

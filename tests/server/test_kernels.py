@@ -37,6 +37,8 @@ def other_gradient(op: str, index: int) -> bool:
         sample.attrs.get("act_type") == "selu"
         # MXNet sums along another axis than the softmax did.
         or (op == "SoftmaxActivation" and not sample.attrs and axes > 2)
+        # MXNet multiplies by the result instead of by the gradient that arrives.
+        or "out_grad" in sample.attrs
         # Of x**0, and of a product with a zero, MXNet's gradients are NaN: test_gradient_points.py has ours.
         or (op, index) in (("_power_scalar", 13), ("prod", 19))
     )
@@ -49,7 +51,7 @@ def record(runner: Runner, op: str, index: int) -> tuple[list[Value], list[Value
         runner.variable(array) if position in wanted else runner.value(array)
         for position, array in enumerate(arrays(op, index))
     ]
-    return inputs, runner.apply(op, inputs, SAMPLES[op][index].attrs)
+    return inputs, runner.apply(op, inputs, SAMPLES[op][index].attrs, SAMPLES[op][index].training)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -93,6 +95,10 @@ def test_gradients_are_those_of_mxnet(op: str, device: str) -> None:
                     assert_close(op, runner.host(gradient), expected[position], *dtypes)
             else:
                 assert_close(op, runner.host(gradient), expected[position], *dtypes, what=what)
+        for position, value in enumerate(inputs):
+            wanted = golden(op, index).after.get(position, arrays(op, index)[position])
+            what = f"sample {index} {dict(sample.attrs)}, input {position} after the backward pass"
+            assert_close(op, runner.host(value), wanted, *dtypes, what=what)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -121,6 +127,10 @@ def test_outputs_are_new_memory_of_the_inferred_specs(op: str, device: str) -> N
 WHOLE = {("batch_take", 1): "int32"}
 
 
+# Ops whose shape vectors MXNet's inference takes and its kernels, as the rules, refuse.
+REFUSED_ALL = {"GroupNorm"}
+
+
 def call(op: str, shapes: list[list[int]], dtypes: list[str], attrs: Mapping[str, str]) -> bool:
     """Whether an op takes ones of these shapes and dtypes; if so, its kernel must give what rules say.
 
@@ -144,7 +154,7 @@ def test_kernel_gives_the_shapes_that_its_rule_says(op: str) -> None:
     for case in vectors("shape")[op]:
         dtypes = [WHOLE.get((op, position), "float32") for position in range(len(case.inputs))]
         taken += call(op, case.inputs, dtypes, case.attrs)
-    assert taken or not any(case.outputs for case in vectors("shape")[op])
+    assert taken or op in REFUSED_ALL or not any(case.outputs for case in vectors("shape")[op])
 
 
 @pytest.mark.parametrize("op", vectors("dtype"))

@@ -49,6 +49,7 @@ class Derivatives:
         self.random = np.random.RandomState(crc32(name.encode()))
         self.runner = runner
         self.op = op
+        self.training = sample.training
         single = op in LINEAR_SINGLE
         self.step = 0.25 if single else STEP
         self.attrs = {
@@ -81,7 +82,7 @@ class Derivatives:
             for position in positions:
                 inputs[position] = variable
         self.runner.random.seed(0)
-        return self.runner.apply(self.op, inputs, self.attrs)
+        return self.runner.apply(self.op, inputs, self.attrs, self.training)
 
     def value(self, points: Sequence[Array]) -> float:
         """The function of order 0."""
@@ -155,6 +156,6 @@ def smooth_samples(op: str) -> dict[str, Sample]:
     chosen: dict[str, tuple[str, Sample]] = {}
     for index, sample in enumerate((*SAMPLES.get(op, ()), *SMOOTH.get(op, ()))):
         if sample.smooth:
-            form = repr(([given.shape for given in sample.inputs], sample.attrs))
+            form = repr(([given.shape for given in sample.inputs], sample.attrs, sample.training))
             chosen.setdefault(form, (f"{op}/{index}", sample))
     return dict(chosen.values())

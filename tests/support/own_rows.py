@@ -8,10 +8,14 @@ PLACES = {"_view", "_detach", "_index", "_index_put"}
 INITIAL = {"_init_bilinear"}
 # What gradient rules are written with, which the gradient suites run.
 HELPERS = {
+    "_batch_norm_back",
     "_blank",
     "_contract",
     "_diag_into",
     "_gate",
+    "_group_norm_back",
+    "_layer_norm_back",
+    "_move_moments",
     "_log_softmax_back",
     "_index_add",
     "_pad_back",
@@ -22,6 +26,8 @@ HELPERS = {
     "_reverse_cumsum",
     "_scatter_nd_add",
     "_sequence_last_into",
+    "_softmax_output_back",
+    "_sum_neighbours",
     "_slice_into",
     "_spread_axes",
     "_spread_to",
@@ -31,4 +37,14 @@ HELPERS = {
     "_take_along",
     "_unview",
     "_within",
+}
+# Of these, what computes a gradient at once in passes that are not recorded, so that it needs no gradient.
+UNRECORDED = {"_batch_norm_back", "_group_norm_back", "_layer_norm_back", "_move_moments"}
+# Of MXNet's, those whose gradient is that of a loss, which is not their output.
+LOSS_OUTPUTS = {
+    "LinearRegressionOutput",
+    "LogisticRegressionOutput",
+    "MAERegressionOutput",
+    "SVMOutput",
+    "SoftmaxOutput",
 }

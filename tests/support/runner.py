@@ -59,7 +59,9 @@ class Runner:
         """The array of a value."""
         return np.array(self.backend.to_host(value.data))
 
-    def apply(self, name: str, values: Sequence[Value], attrs: Mapping[str, object] = {}) -> list[Value]:
+    def apply(
+        self, name: str, values: Sequence[Value], attrs: Mapping[str, object] = {}, training: bool = False
+    ) -> list[Value]:
         """The outputs of an op on values, recorded where one of them is tracked."""
         op = find(name)
         parsed = op.parse(attrs)
@@ -69,7 +71,8 @@ class Runner:
         spec = self._spec(op, parsed, len(values))
         # As a session's thread does: infinities and not-a-numbers are results, not warnings.
         with np.errstate(all="ignore"):
-            return self.executor.run(spec, values, per_call, self.mode | codec.RECORDING, 0)
+            mode = self.mode | codec.RECORDING | (codec.TRAINING if training else 0)
+            return self.executor.run(spec, values, per_call, mode, 0)
 
     def _spec(self, op: Op, parsed: Attrs, inputs: int) -> OpSpec:
         """The spec of an op with its attributes; the same one for the same, as in a session."""

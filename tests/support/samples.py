@@ -15,6 +15,7 @@ from .samples_binary import BINARY_BCAST, BINARY_ELEMWISE, BINARY_SCALAR
 from .samples_densities import DENSITIES
 from .samples_index import INDEX, SEQUENCE
 from .samples_nn import MATMUL, NN_ACT, NN_NORM, NN_SOFTMAX
+from .samples_norm import NN_LOSSOUT, NORMALIZATION
 from .samples_reduce import ARGREDUCE, ORDERING, REDUCE, SCAN
 from .samples_refused import REFUSED, REFUSED_LATE
 from .samples_shape import CONCAT, CREATE, GRAD_CTL, SHAPE, SLICE
@@ -48,8 +49,10 @@ FAMILIES: dict[str, Table] = {
     "index": INDEX,
     "matmul": MATMUL,
     "nn_act": NN_ACT,
+    "nn_lossout": NN_LOSSOUT,
     "nn_norm": NN_NORM,
     "nn_softmax": NN_SOFTMAX,
+    "normalization": NORMALIZATION,
     "ordering": ORDERING,
     "reduce": REDUCE,
     "scan": SCAN,

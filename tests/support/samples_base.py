@@ -99,12 +99,16 @@ class Sample:
     smooth
         Whether central differences around the inputs approximate the gradient: no kink, jump or tie is near,
         and the op's gradient is the true derivative.
+    training
+        Whether it is called in training mode. MXNet's gradients are always of calls in that mode, so that an
+        op that tells the modes apart has samples with ``grad`` in that mode only.
     """
 
     inputs: tuple[Input, ...]
     attrs: Mapping[str, object] = field(default_factory=dict)
     grad: bool = True
     smooth: bool = True
+    training: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,14 +136,18 @@ class Refusal:
 Table = dict[str, tuple[Sample, ...]]
 
 
-def sample(*inputs: Input, grad: bool = True, smooth: bool | None = None, **attrs: object) -> Sample:
+def sample(
+    *inputs: Input, grad: bool = True, smooth: bool | None = None, training: bool = False, **attrs: object
+) -> Sample:
     """Make a sample: neither with a gradient nor smooth without a floating-point variable.
 
     ``smooth`` is what ``grad`` is unless given: ``grad=False, smooth=True`` is for gradients that exist and
     that MXNet cannot compute.
     """
     variable = any(given.differentiable for given in inputs)
-    return Sample(inputs, attrs, grad and variable, (grad if smooth is None else smooth) and variable)
+    return Sample(
+        inputs, attrs, grad and variable, (grad if smooth is None else smooth) and variable, training
+    )
 
 
 def refusal(op: str, *inputs: Input, error: str = "MXNetError", **attrs: object) -> Refusal:
@@ -180,6 +188,11 @@ def index(*shape: int, high: int, low: int = 0, dtype: str = "int32") -> Input:
 def values(*numbers: float, shape: Shape | None = None, dtype: str = "float32") -> Input:
     """Given numbers, by default as a vector."""
     return Input((len(numbers),) if shape is None else shape, dtype, kind="values", values=numbers)
+
+
+def fixed(given: Input) -> Input:
+    """The same array, never a variable: what an op keeps its state in."""
+    return replace(given, variable=False)
 
 
 def positions(*numbers: float, shape: Shape | None = None, dtype: str = "int32") -> Input:

@@ -24,10 +24,13 @@ class Golden:
     gradients
         By input position, the gradient of the outputs' sum weighted by ``head_gradient``; empty where the
         sample's ``grad`` is false.
+    after
+        By input position, what the input was after the backward pass, where that is not what it was before.
     """
 
     outputs: tuple[np.ndarray, ...]
     gradients: dict[int, np.ndarray]
+    after: dict[int, np.ndarray]
 
 
 @cache
@@ -60,14 +63,16 @@ def golden(op: str, index: int) -> Golden:
         If the sample has none: it was added and the golden vectors were not made again.
     """
     stored = _family(FAMILY_OF[op])
-    outputs, gradients = {}, {}
+    outputs, gradients, after = {}, {}, {}
     for key, array in stored.items():
         name, position, what = key.rsplit("/", 2)
         if name == op and int(position) == index:
             if what.startswith("out"):
                 outputs[int(what[len("out") :])] = array
+            elif what.startswith("after"):
+                after[int(what[len("after") :])] = array
             else:
                 gradients[int(what[len("grad") :])] = array
     if not outputs:
         raise KeyError(f"{op}/{index} has no golden vectors")
-    return Golden(tuple(outputs[k] for k in sorted(outputs)), gradients)
+    return Golden(tuple(outputs[k] for k in sorted(outputs)), gradients, after)

@@ -125,7 +125,7 @@ _FIRST_ONLY: Final = {
 _ALWAYS_COUNTED: Final = frozenset({"CTCLoss", "SliceChannel"})
 """Ops whose outputs are numbered also where there is one."""
 
-_MORE_OUTPUTS: Final = {"L2Normalization": 1, "sort": 1}
+_MORE_OUTPUTS: Final = {"L2Normalization": 1, "LRN": 1, "sort": 1}
 """Outputs of MXNet's that the catalogue's rows do not have, since only MXNet's gradient needs them."""
 
 _STATES: Final[dict[str, tuple[int, ...]]] = {
@@ -163,7 +163,8 @@ def _count(node: Node) -> int:
     if row is None:
         return len(_OUTPUT_NAMES.get(node.op, ("",))) if node.op in _FIRST_ONLY else 1
     try:
-        return row.output_count(attrs_of(node, row)) + row.hidden + _MORE_OUTPUTS.get(row.name, 0)
+        attrs = attrs_of(node, row)
+        return row.output_count(attrs) + row.hidden_count(attrs) + _MORE_OUTPUTS.get(row.name, 0)
     except MXNetError:
         # A graph may hold what the op would refuse; inference says so.
         return 1

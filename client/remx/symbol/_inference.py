@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any, Final, Generic, TypeVar
 
-from remx_contract.dtypes import DType, from_code
+from remx_contract.dtypes import DType, float16, float32, from_code
 from remx_contract.errors import MXNetError, UnknownOpError
 from remx_contract.infer import check_arity
 from remx_contract.op import Attrs, Op
-from remx_contract.rules import shapes, types
+from remx_contract.rules import normalizations, shapes, types
 from remx_contract.spec import Shape
 
 from ._graph import Entry, Node, attrs_of, row_of, walk
@@ -111,6 +111,15 @@ def _row(node: Node) -> tuple[Op, Attrs]:
     return row, attrs
 
 
+_NORMALIZATIONS: Final = (
+    "BatchNorm",
+    "GroupNorm",
+    "InstanceNorm",
+    "LayerNorm",
+    "_contrib_BatchNormWithReLU",
+    "_contrib_SyncBatchNorm",
+)
+
 # Shapes.
 
 
@@ -167,7 +176,31 @@ def _sequence_lengths(ins: Known[Shape], attrs: Attrs) -> None:
         ins[1] = (data[1 - attrs.get("axis", 0)],)
 
 
+def _channels(ins: Known[Shape], attrs: Attrs) -> None:
+    """The vectors of a normalization are as long as an axis of the data, or as there are groups."""
+    data, axis = ins[0], attrs.get("axis", 1)
+    if not data or not -len(data) <= axis < len(data):
+        return
+    length = attrs["num_groups"] if "num_groups" in attrs else data[axis]
+    ins[1:] = [(length,) if one is None else one for one in ins[1:]]
+
+
+def _labels(ins: Known[Shape], attrs: Attrs) -> None:
+    data = ins[0]
+    if ins[1] is None and data and len(data) > 1:
+        ins[1] = (data[0], prod(data[2:])) if attrs.get("multi_output") else data[:-1]
+
+
+def _targets(ins: Known[Shape], attrs: Attrs) -> None:
+    data = ins[0]
+    if ins[1] is None and data is not None:
+        ins[1] = data[:1] if len(data) == 2 and data[1] == 1 else data
+
+
 _PARAMETERS: Final[dict[str, Callable[[Known[Shape], Attrs], None]]] = {
+    **dict.fromkeys(_NORMALIZATIONS, _channels),
+    **dict.fromkeys(("SVMOutput", "SoftmaxOutput", "softmax_cross_entropy"), _labels),
+    **dict.fromkeys(("LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput"), _targets),
     "Embedding": _embedding,
     "FullyConnected": _dense,
     "LeakyReLU": _slopes,
@@ -199,7 +232,9 @@ def _dtypes_forward(row: Op, known: list[DType], attrs: Attrs) -> Sequence[DType
     return row.dtype(known, attrs)
 
 
-_ONE_DTYPE: Final[frozenset[Any]] = frozenset({types.same, types.floating, types.with_scalar})
+_ONE_DTYPE: Final[frozenset[Any]] = frozenset(
+    {types.same, types.floating, types.with_scalar, normalizations.instance_dtype}
+)
 """The rules of ops whose inputs and outputs all have one dtype."""
 _ASSUMED: Final = frozenset({"Embedding", "SequenceLast", "SequenceMask", "SequenceReverse"})
 """Ops that take any dtype for numbers beside the data; MXNet assumes the data's."""
@@ -208,6 +243,8 @@ _ASSUMED: Final = frozenset({"Embedding", "SequenceLast", "SequenceMask", "Seque
 def _dtypes_backward(row: Op, ins: Known[DType], outs: Known[DType], attrs: Attrs) -> None:
     if row.dtype in _ONE_DTYPE or row.name in _ASSUMED:
         _fill(ins, outs)
+    elif row.dtype is normalizations.batch_dtype and ins[0] is not None:
+        ins[1:] = [(float32 if ins[0] == float16 else ins[0]) if one is None else one for one in ins[1:]]
 
 
 def _declared_dtype(attrs: Mapping[str, str]) -> DType | None:

@@ -25,6 +25,8 @@ FAMILIES: Final = (
     "reduce",
     "ordering",
     "matmul",
+    "normalization",
+    "losses",
     "random",
     "densities",
     "initializers",
@@ -76,5 +78,6 @@ def digest() -> bytes:
             )
             for attr in op.attrs
         ]
-        lines.append(repr((name, op.inputs, attrs, op.hidden, op.mutates, op.view, op.random)))
+        hidden = op.hidden if isinstance(op.hidden, int) else "by attributes"
+        lines.append(repr((name, op.inputs, attrs, hidden, op.mutates, op.view, op.random)))
     return hashlib.sha256("\n".join(lines).encode()).digest()

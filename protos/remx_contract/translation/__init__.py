@@ -20,9 +20,22 @@ TRANSLATORS: Final[dict[str, Translator]] = {**indexing.TRANSLATORS, **gradients
 """From the name of a row that MXNet does not have, or cannot use in symbols, to what translates it."""
 
 UNTRANSLATED: Final = frozenset(
-    {"_detach", "_index_put", "_init_bilinear", "_init_orthogonal", "_pad_back", "_polygamma"}
+    {
+        "_batch_norm_back",
+        "_detach",
+        "_group_norm_back",
+        "_index_put",
+        "_init_bilinear",
+        "_init_orthogonal",
+        "_layer_norm_back",
+        "_move_moments",
+        "_pad_back",
+        "_polygamma",
+        "_softmax_output_back",
+    }
 )
-"""Rows that MXNet has no op for. The first four are in no history, since nothing is recorded of them."""
+"""Rows that MXNet has no op for. But for the last three they are in no history, since nothing is recorded of
+them."""
 
 OWN: Final = frozenset(TRANSLATORS) - {"_copyto"} | UNTRANSLATED
 """All rows that MXNet does not have."""

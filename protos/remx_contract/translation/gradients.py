@@ -145,6 +145,17 @@ def _isfinite(steps: Steps, attrs: Attrs, ins: Specs, outs: Specs) -> None:
     steps("_lesser_scalar", steps("abs", 0), scalar=float("inf"))
 
 
+def _sum_neighbours(steps: Steps, attrs: Attrs, ins: Specs, outs: Specs) -> None:
+    shape = ins[0].shape
+    total = 0
+    for step in range(1, min((attrs.nsize - 1) // 2, shape[1] - 1) + 1):
+        zeros = steps.zeros((shape[0], step, *shape[2:]), ins[0])
+        before = steps("slice_axis", 0, axis=1, begin=0, end=shape[1] - step)
+        behind = steps("slice_axis", 0, axis=1, begin=step, end=shape[1])
+        total = steps("elemwise_add", total, steps("Concat", zeros, before, dim=1, num_args=2))
+        total = steps("elemwise_add", total, steps("Concat", behind, zeros, dim=1, num_args=2))
+
+
 TRANSLATORS: Final[dict[str, Translator]] = {
     "_blank": _blank,
     "_contract": _contract,
@@ -160,6 +171,7 @@ TRANSLATORS: Final[dict[str, Translator]] = {
     "_spread_axes": _spread_axes,
     "_spread_to": _spread_to,
     "_sum_axes": _sum_axes,
+    "_sum_neighbours": _sum_neighbours,
     "_sum_to": _sum_to,
     "_within": _within,
 }
