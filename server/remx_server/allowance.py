@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -78,7 +79,9 @@ class Allowance(ABC):
         """See to it that another try can go better; raises ``failed`` where it cannot."""
         if not isinstance(failed, OutOfMemoryError) or isinstance(failed, QuotaError):
             raise failed from error
-        # Its frames have the arrays of the kernel that failed.
+        # Its frames have the arrays of the kernel that failed. Up to Python 3.10 they are kept elsewhere,
+        # too, for as long as the error is being handled.
+        traceback.clear_frames(error.__traceback__)
         error.__traceback__ = None
         if not self.after_failure(backend, size):
             raise failed from error

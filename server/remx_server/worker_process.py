@@ -147,7 +147,7 @@ class WorkerProcess:
         passed = (theirs.fileno(), trace) if cores is None else (theirs.fileno(), trace, cores)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"{__package__}.worker", *map(str, passed)],
+                [sys.executable, "-c", _START, *map(str, passed)],
                 stdin=tie,
                 stdout=subprocess.DEVNULL,
                 env=_environment(),
@@ -317,6 +317,14 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+_START: Final = (
+    "import sys; sys.path[:] = [place for place in sys.path if place]; import runpy; "
+    f"runpy.run_module('{__package__}.worker', run_name='__main__')"
+)
+"""Runs a worker without the working directory among the places of modules, where Python 3.10 puts it
+whatever the environment says."""
 
 
 def _environment() -> dict[str, str]:
