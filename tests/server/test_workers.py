@@ -393,6 +393,9 @@ def test_a_worker_sees_neither_settings_nor_secrets_of_the_front(tmp_path: Path)
         wire.close()
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="the program itself has its working directory among its places"
+)
 def test_a_module_in_the_working_directory_is_not_taken_for_the_server_s(tmp_path: Path) -> None:
     (tmp_path / "numpy.py").write_text("raise SystemExit('the wrong numpy')\n")
     code = (
