@@ -92,6 +92,11 @@ def _misfit(case: Case) -> bool:
     )
 
 
+def _not_square(case: Case) -> bool:
+    shape = case.inputs[0]
+    return len(shape) < 2 or shape[-1] != shape[-2]
+
+
 class Difference(NamedTuple):
     """Calls that MXNet's inference accepts and the catalogue refuses."""
 
@@ -143,6 +148,7 @@ DIFFERENCES = (
     Difference("shape", ("stack",), lambda c: any(s != c.inputs[0] for s in c.inputs), LATE),
     Difference("shape", ("Crop",), _outside, LATE),
     Difference("shape", ("_slice_assign_scalar",), _misfit, UNCHECKED),
+    Difference("shape", ("_linalg_potrf", "_linalg_potri", "_linalg_sumlogdiag"), _not_square, UNCHECKED),
     Difference("shape", ("where",), lambda c: len(c.inputs[0]) > len(c.inputs[1]), LATE),
     Difference("shape", ("norm",), lambda c: "ord" in c.attrs and c.value("ord") not in (1, 2), LATE),
     Difference("shape", ("khatri_rao",), lambda c: len(c.inputs[0]) > 2, LATE),

@@ -20,6 +20,10 @@ STEP = 1e-5
 LINEAR_SINGLE = {"Crop"}
 """Ops that take float32 only. They are linear, so that a difference need not be small to be exact."""
 
+SYMMETRIC = {"_linalg_potrf", "_linalg_syevd"}
+"""Ops of symmetric matrices: their gradients are those of functions of symmetric matrices alone. Here the
+matrices are made symmetric first, as part of the function."""
+
 
 class Derivatives:
     """A sample in float64, and its derivatives along random directions.
@@ -80,6 +84,10 @@ class Derivatives:
         for positions, variable in zip(self.places, variables, strict=True):
             for position in positions:
                 inputs[position] = variable
+        if self.op in SYMMETRIC:
+            (halves,) = self.runner.apply("_mul_scalar", inputs, {"scalar": 0.5})
+            turned = self.runner.apply("SwapAxis", [halves], {"dim1": -2, "dim2": -1})
+            inputs = self.runner.apply("elemwise_add", [halves, *turned])
         self.runner.random.seed(0)
         return self.runner.apply(self.op, inputs, self.attrs)
 

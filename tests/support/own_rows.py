@@ -14,6 +14,7 @@ HELPERS = {
     "_gate",
     "_log_softmax_back",
     "_index_add",
+    "_inverse_or_zeros",
     "_pad_back",
     "_pick_add",
     "_polygamma",

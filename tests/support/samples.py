@@ -14,6 +14,7 @@ from .samples_base import Input, Refusal, Sample, Table
 from .samples_binary import BINARY_BCAST, BINARY_ELEMWISE, BINARY_SCALAR
 from .samples_densities import DENSITIES
 from .samples_index import INDEX, SEQUENCE
+from .samples_linalg import LINALG
 from .samples_nn import MATMUL, NN_ACT, NN_NORM, NN_SOFTMAX
 from .samples_reduce import ARGREDUCE, ORDERING, REDUCE, SCAN
 from .samples_refused import REFUSED, REFUSED_LATE
@@ -46,6 +47,7 @@ FAMILIES: dict[str, Table] = {
     "densities": DENSITIES,
     "grad_ctl": GRAD_CTL,
     "index": INDEX,
+    "linalg": LINALG,
     "matmul": MATMUL,
     "nn_act": NN_ACT,
     "nn_norm": NN_NORM,

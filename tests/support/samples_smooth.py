@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .samples_base import Sample, Table, away, distinct, index, positions, sample, x
+from .samples_base import Sample, Table, away, distinct, index, positions, regular, sample, x
 
 _KEY = (("slice", 1, None, None), ("int", 0), ("array",))
 _CORNERS, _TURNED = positions(0, 2, shape=(2, 1)), positions(3, 0)
@@ -140,6 +140,8 @@ _FURTHER: Table = {
         sample(x(2, 4, 3), x(3, 4, 5), axis=-3, alpha=1.5),
         sample(x(2, 3, 4), x(5, 3, 4), axis=0, transpose_b=True),
     ),
+    "_linalg_gemm": (sample(x(3, 2, 4), x(3, 2, 5), x(4, 2, 5), axis=-3, transpose_a=True),),
+    "_inverse_or_zeros": (sample(regular(3, 3)), sample(regular(2, 2, 2))),
     "FullyConnected": (sample(x(2, 2, 3), x(4, 3), x(4), num_hidden=4, flatten=False),),
     "SequenceMask": (sample(x(2, 3), positions(2, 0), use_sequence_length=True, axis=1, value=2.0),),
     "SliceChannel": (sample(x(2, 4, 3), num_outputs=2, axis=-2),),

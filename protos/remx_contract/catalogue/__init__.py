@@ -28,6 +28,7 @@ FAMILIES: Final = (
     "random",
     "densities",
     "initializers",
+    "linalg",
 )
 """The modules of this package and, under the same names, of the server's ``ops``."""
 
