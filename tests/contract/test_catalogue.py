@@ -91,6 +91,8 @@ TYPES = {
     "int or None": {optional(INT).name},
     "long": {INT.name},
     "real_t": {FLOAT.name},
+    # A pair of numbers that MXNet does not name.
+    "": {optional(FLOATS).name},
     "Shape(tuple)": {SHAPE.name, OPTIONAL_ITEMS.name},
     "Shape or None": {optional(SHAPE).name, optional(AXES).name},
     "tuple of <float>": {FLOATS.name},

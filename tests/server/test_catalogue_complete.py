@@ -17,8 +17,8 @@ from remx_server import backward
 from remx_server.registry import KERNELS, check_complete
 from remx_server.tape import Leaf, Node
 from remx_server.value import Value
-from support.derivatives import Derivatives, smooth_samples
-from support.own_rows import HELPERS, INITIAL, PLACES
+from support.derivatives import STRAIGHT, Derivatives, smooth_samples
+from support.own_rows import GPU_ONLY, HELPERS, INITIAL, PLACES
 from support.runner import Runner
 from support.samples import SAMPLES, arrays
 
@@ -26,7 +26,7 @@ from support.samples import SAMPLES, arrays
 # Of LeakyReLU only one kind of many draws. test_random.py has the others.
 RANDOM = {name for name in OPS if OPS[name].random} - {"LeakyReLU"}
 # Rules that no smooth sample reaches: test_gradient_orders.py has them.
-LOSSES = {"make_loss", "MakeLoss"}
+LOSSES = {"make_loss", "MakeLoss", *STRAIGHT}
 
 
 def test_every_row_has_a_kernel() -> None:
@@ -43,7 +43,7 @@ def test_a_kernel_is_in_the_family_of_its_row() -> None:
 
 
 def test_every_row_has_a_sample() -> None:
-    assert set(OPS) - set(SAMPLES) == RANDOM | PLACES | HELPERS | INITIAL
+    assert set(OPS) - set(SAMPLES) == RANDOM | PLACES | HELPERS | INITIAL | GPU_ONLY
     assert not set(SAMPLES) - set(OPS)
 
 

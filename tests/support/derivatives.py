@@ -20,6 +20,8 @@ STEP = 1e-5
 LINEAR_SINGLE = {"Crop"}
 """Ops that take float32 only. They are linear, so that a difference need not be small to be exact."""
 
+STRAIGHT = {"_contrib_round_ste", "_contrib_sign_ste"}
+"""Ops whose gradient is meant not to be their derivative."""
 SYMMETRIC = {"_linalg_potrf", "_linalg_syevd"}
 """Ops of symmetric matrices: their gradients are those of functions of symmetric matrices alone. Here the
 matrices are made symmetric first, as part of the function."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from .samples_base import Input, Refusal, Sample, Table
 from .samples_binary import BINARY_BCAST, BINARY_ELEMWISE, BINARY_SCALAR
+from .samples_contrib import CONTRIB
 from .samples_densities import DENSITIES
 from .samples_index import INDEX, SEQUENCE
 from .samples_linalg import LINALG
@@ -43,6 +44,7 @@ FAMILIES: dict[str, Table] = {
     "binary_elemwise": BINARY_ELEMWISE,
     "binary_scalar": BINARY_SCALAR,
     "concat": CONCAT,
+    "contrib": CONTRIB,
     "create": CREATE,
     "densities": DENSITIES,
     "grad_ctl": GRAD_CTL,

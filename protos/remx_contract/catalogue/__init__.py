@@ -29,6 +29,7 @@ FAMILIES: Final = (
     "densities",
     "initializers",
     "linalg",
+    "contrib",
 )
 """The modules of this package and, under the same names, of the server's ``ops``."""
 

@@ -26,8 +26,8 @@ ROWS = (
         dtype=types.same,
         grad=RULES,
         aliases=("linalg_gemm",),
-        doc="`alpha` times the matrix products of `A` and `B`, plus `beta` times `C`. The matrices have their "
-        "rows along `axis` and their columns along the last axis. All other axes must be equal.",
+        doc="`alpha` times the matrix products of `A` and `B`, plus `beta` times `C`. The matrices have "
+        "their rows along `axis` and their columns along the last axis. All other axes must be equal.",
     ),
     Op(
         "_linalg_potrf",
@@ -36,8 +36,8 @@ ROWS = (
         dtype=types.same,
         grad=RULES,
         aliases=("linalg_potrf",),
-        doc="The Cholesky factors of symmetric positive definite matrices: lower triangular `L`, with `A` the "
-        "product of `L` and its transpose. Only the lower triangle of `A` is read; the gradient is the "
+        doc="The Cholesky factors of symmetric positive definite matrices: lower triangular `L`, with `A` "
+        "the product of `L` and its transpose. Only the lower triangle of `A` is read; the gradient is the "
         "symmetric one, half of it in each triangle. Other matrices are an error.",
     ),
     Op(

@@ -81,7 +81,7 @@ def number(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
 
 def two_numbers(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
     """Two numbers for each square matrix."""
-    return number(shapes, attrs) * 2
+    return [*number(shapes, attrs), *number(shapes, attrs)]
 
 
 def _diagonal(size: int, offset: int) -> int:

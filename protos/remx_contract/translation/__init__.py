@@ -20,9 +20,19 @@ TRANSLATORS: Final[dict[str, Translator]] = {**indexing.TRANSLATORS, **gradients
 """From the name of a row that MXNet does not have, or cannot use in symbols, to what translates it."""
 
 UNTRANSLATED: Final = frozenset(
-    {"_detach", "_index_put", "_init_bilinear", "_init_orthogonal", "_pad_back", "_polygamma"}
+    {
+        "_detach",
+        "_index_put",
+        "_init_bilinear",
+        "_init_orthogonal",
+        "_mask_rows",
+        "_mask_rows_into",
+        "_pad_back",
+        "_polygamma",
+    }
 )
-"""Rows that MXNet has no op for. The first four are in no history, since nothing is recorded of them."""
+"""Rows that MXNet has no op for, or one whose shape its symbols cannot tell. The first four are in no
+history, since nothing is recorded of them."""
 
 OWN: Final = frozenset(TRANSLATORS) - {"_copyto"} | UNTRANSLATED
 """All rows that MXNet does not have."""
