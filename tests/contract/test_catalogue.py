@@ -70,6 +70,8 @@ GRADIENTS = {
     "_linspace": Grad.ZERO,
     "_ones": Grad.ZERO,
     "_zeros": Grad.ZERO,
+    # MXNet's backward pass refuses its own gradient, of another shape.
+    "_image_resize": Grad.NONE,
     # MXNet has none; the gradient is plain and x[...] = y needs it, or MXNet's own rules for other ops do.
     "_grad_add": Grad.RULES,
     "_scatter_set_nd": Grad.RULES,

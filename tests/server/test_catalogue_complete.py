@@ -18,13 +18,13 @@ from remx_server.registry import KERNELS, check_complete
 from remx_server.tape import Leaf, Node
 from remx_server.value import Value
 from support.derivatives import STRAIGHT, Derivatives, smooth_samples
-from support.own_rows import GPU_ONLY, HELPERS, INITIAL, PLACES
+from support.own_rows import DRAWN_IMAGES, GPU_ONLY, HELPERS, INITIAL, PLACES
 from support.runner import Runner
 from support.samples import SAMPLES, arrays
 
 # Rows without samples: MXNet has no such op, or its answers depend on a seed.
 # Of LeakyReLU only one kind of many draws. test_random.py has the others.
-RANDOM = {name for name in OPS if OPS[name].random} - {"LeakyReLU"}
+RANDOM = {name for name in OPS if OPS[name].random} - {"LeakyReLU"} - DRAWN_IMAGES
 # Rules that no smooth sample reaches: test_gradient_orders.py has them.
 LOSSES = {"make_loss", "MakeLoss", *STRAIGHT}
 

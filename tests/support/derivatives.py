@@ -9,6 +9,7 @@ from zlib import crc32
 import numpy as np
 from remx_server.value import Value
 
+from .own_rows import DRAWN_IMAGES
 from .runner import Array, Runner
 from .samples import SAMPLES
 from .samples_base import FLOATS, Sample
@@ -17,10 +18,10 @@ from .samples_smooth import SMOOTH
 STEP = 1e-5
 """Of the central differences: their error is its square, and rounding adds about 1e-11."""
 
-LINEAR_SINGLE = {"Crop"}
+LINEAR_SINGLE = {"Crop", "_image_to_tensor"}
 """Ops that take float32 only. They are linear, so that a difference need not be small to be exact."""
 
-STRAIGHT = {"_contrib_round_ste", "_contrib_sign_ste"}
+STRAIGHT = {"_contrib_round_ste", "_contrib_sign_ste", *DRAWN_IMAGES}
 """Ops whose gradient is meant not to be their derivative."""
 SYMMETRIC = {"_linalg_potrf", "_linalg_syevd"}
 """Ops of symmetric matrices: their gradients are those of functions of symmetric matrices alone. Here the

@@ -14,6 +14,7 @@ from .samples_base import Input, Refusal, Sample, Table
 from .samples_binary import BINARY_BCAST, BINARY_ELEMWISE, BINARY_SCALAR
 from .samples_contrib import CONTRIB
 from .samples_densities import DENSITIES
+from .samples_image import IMAGE
 from .samples_index import INDEX, SEQUENCE
 from .samples_linalg import LINALG
 from .samples_nn import MATMUL, NN_ACT, NN_NORM, NN_SOFTMAX
@@ -48,6 +49,7 @@ FAMILIES: dict[str, Table] = {
     "create": CREATE,
     "densities": DENSITIES,
     "grad_ctl": GRAD_CTL,
+    "image": IMAGE,
     "index": INDEX,
     "linalg": LINALG,
     "matmul": MATMUL,

@@ -30,6 +30,7 @@ FAMILIES: Final = (
     "initializers",
     "linalg",
     "contrib",
+    "image",
 )
 """The modules of this package and, under the same names, of the server's ``ops``."""
 
