@@ -13,6 +13,7 @@ from typing import Any, Final
 from remx_contract.signature import names
 
 from . import random
+from ._counted import boolean_mask, histogram
 from ._creation import (
     arange,
     array,
@@ -64,6 +65,7 @@ def _function(name: str, space: str) -> Callable[..., Any] | None:
 
 op = _Namespace("op", "")
 contrib = _Namespace("contrib", "contrib")
+contrib.boolean_mask = boolean_mask
 linalg = _Namespace("linalg", "linalg")
 image = _Namespace("image", "image")
 _internal = _Namespace("_internal", "_internal")
@@ -83,6 +85,7 @@ _PYTHON_LEVEL: Final = [
     "from_dlpack",
     "from_numpy",
     "full",
+    "histogram",
     "image",
     "linalg",
     "linspace",

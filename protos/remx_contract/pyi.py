@@ -40,6 +40,7 @@ from ._creation import to_dlpack_for_read as to_dlpack_for_read
 from ._creation import to_dlpack_for_write as to_dlpack_for_write
 from ._creation import waitall as waitall
 from ._creation import zeros as zeros
+from ._counted import histogram as histogram
 from ._params import load as load
 from ._params import load_frombuffer as load_frombuffer
 from ._params import save as save
@@ -51,6 +52,15 @@ _internal: ModuleType
 
 """
 )
+
+_MEMBERS = {
+    "contrib": (
+        "    @staticmethod",
+        "    def boolean_mask(data: NDArray, index: NDArray, axis: int = 0, *, out: NDArray | None = None, "
+        "name: str | None = None) -> NDArray: ...",
+    ),
+}
+"""The functions of the namespaces that are not made from rows."""
 
 _FLUENT = (
     _HEADER
@@ -87,7 +97,7 @@ def module() -> str:
     ]
     lines += [_function(name, op) for name, op in sorted(names("").items()) if name not in _TAKEN]
     for space in ("contrib", "linalg", "image"):
-        lines += ["", f"class {space}:"]
+        lines += ["", f"class {space}:", *_MEMBERS.get(space, ())]
         functions = sorted(names(space).items())
         lines += [f"    @staticmethod\n    {_function(name, op)}" for name, op in functions] or ["    ..."]
     return "\n".join(lines) + "\n"

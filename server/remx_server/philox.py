@@ -171,6 +171,19 @@ class PhiloxState:
         """Draw an order of `n` rows."""
         return self.shuffle_order(n)
 
+    def next_uniform(self) -> float:
+        """Draw one number from [0, 1)."""
+        return float(self._generator.random(size=(1,), dtype=np.float32)[0])
+
+    def next_coin(self) -> bool:
+        """Draw true or false."""
+        return self.next_uniform() < 0.5
+
+    def next_normals(self, count: int) -> list[float]:
+        """Draw `count` standard normal numbers."""
+        drawn: list[float] = self._generator.standard_normal(size=(count,), dtype=np.float32).tolist()
+        return drawn
+
     def multinomial(self, probabilities: Array, size: int) -> Array:
         """Draw `size` class numbers for each row of probabilities; see `RandomState.multinomial`."""
         xp = self._xp

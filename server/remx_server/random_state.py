@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from remx_server import attempts, drawing, zipfian
+from remx_server import attempts, drawing, one_by_one, zipfian
 from remx_server.drawing import LANES, Block, Work, padded
 from remx_server.logarithm import libm_log
 from remx_server.mt19937 import WORD_MASK, Lanes, canonical32, canonical64, temper
@@ -348,6 +348,18 @@ class RandomState:
         for i, j in zip(range(n - 1, 0, -1), self._below(np.arange(n, 1, -1)), strict=True):
             order[i], order[j] = order[j], order[i]
         return np.array(order, dtype=np.intp)
+
+    def next_uniform(self) -> float:
+        """Draw one number from [0, 1], as the image ops do."""
+        return one_by_one.uniform(self._single)
+
+    def next_coin(self) -> bool:
+        """Draw true or false, as the image ops do."""
+        return one_by_one.coin(self._single)
+
+    def next_normals(self, count: int) -> list[float]:
+        """Draw standard normal numbers, as the image ops do."""
+        return one_by_one.normals(self._single, count)
 
     def multinomial(self, probabilities: Array, size: int) -> NDArray[np.intp]:
         """Draw class numbers, as the op ``sample_multinomial``.

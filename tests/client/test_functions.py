@@ -70,6 +70,19 @@ def test_namespaces_have_mxnet_s_names(mx: ModuleType) -> None:
         mx.nd.nonsense  # noqa: B018
 
 
+def test_namespaces_have_what_was_called_by_its_full_name(mx: ModuleType) -> None:
+    x = mx.nd.array([[4, 2], [2, 5]])
+    root = mx.nd.linalg.potrf(x)
+    np.testing.assert_allclose(root.asnumpy(), [[2, 0], [1, 2]])
+    np.testing.assert_allclose(mx.nd.linalg_gemm2(root, root, transpose_b=True).asnumpy(), x.asnumpy())
+    np.testing.assert_allclose(mx.nd.op.linalg_sumlogdiag(root).asnumpy(), [np.log(4)], rtol=1e-6)
+    np.testing.assert_array_equal(mx.nd.contrib.quadratic(x, a=1, c=1).asnumpy(), [[17, 5], [5, 26]])
+    image = mx.nd.image.to_tensor(mx.nd.ones((4, 5, 3)) * 255)
+    assert image.shape == (3, 4, 5)
+    assert {"potrf", "trsm", "gemm"} <= set(dir(mx.nd.linalg))
+    assert {"to_tensor", "random_hue"} <= set(dir(mx.nd.image))
+
+
 def sample_of(name: str) -> Any:
     """The index and the sample of a method's op that has the fewest inputs, none where it has no samples."""
     op = NAMES[name].name

@@ -19,6 +19,8 @@ with np.load(Path(__file__).parents[1] / "golden" / "random_ops.npz") as _file:
 
 
 def function(mx: ModuleType, name: str) -> Callable[..., Any]:
+    if name.startswith("_image_"):
+        return getattr(mx.nd.image, name.removeprefix("_image_"))  # type: ignore[no-any-return]
     return getattr(mx.nd._internal if name.startswith("_") else mx.nd, name)  # type: ignore[no-any-return]
 
 
@@ -40,7 +42,10 @@ def test_the_numbers_are_mxnets(mx: ModuleType, seed: int) -> None:
             expected = GOLDEN[f"{seed}/{index}/{position}"]
             assert output.asnumpy().dtype == expected.dtype
             rtol = 1e-6 if expected.dtype.kind == "f" else 0
-            np.testing.assert_allclose(output.asnumpy(), expected, rtol, err_msg=f"{name} {attrs}")
+            atol = 0.0
+            if name.startswith("_image_"):
+                rtol, atol = 1e-5, 2e-4
+            np.testing.assert_allclose(output.asnumpy(), expected, rtol, atol, err_msg=f"{name} {attrs}")
     for index, (shape, rand_type, scale) in enumerate(ORTHOGONAL):
         weight = mx.nd.zeros(shape)
         initializer = mx.init.Orthogonal(scale=scale, rand_type=rand_type)
@@ -57,7 +62,7 @@ def test_threads_at_once_draw_mxnets_numbers_each(mx: ModuleType) -> None:
         for index, (name, inputs, attrs) in enumerate(SCRIPT):
             made = function(mx, name)(*map(mx.nd.array, inputs), **attrs)
             first = (made[0] if isinstance(made, list) else made).asnumpy()
-            if not np.allclose(first, GOLDEN[f"{seed}/{index}/0"], rtol=1e-6, atol=0):
+            if not np.allclose(first, GOLDEN[f"{seed}/{index}/0"], rtol=1e-5, atol=2e-4):
                 wrong.append(f"{seed}: {name} {attrs}")
         done.append(seed)
 

@@ -70,6 +70,8 @@ GRADIENTS = {
     "_linspace": Grad.ZERO,
     "_ones": Grad.ZERO,
     "_zeros": Grad.ZERO,
+    # MXNet's backward pass refuses its own gradient, of another shape.
+    "_image_resize": Grad.NONE,
     # MXNet has none; the gradient is plain and x[...] = y needs it, or MXNet's own rules for other ops do.
     "_grad_add": Grad.RULES,
     "_scatter_set_nd": Grad.RULES,
@@ -92,6 +94,8 @@ TYPES = {
     "long": {INT.name},
     "real_t": {FLOAT.name},
     "string": {STRING.name},
+    # A pair of numbers that MXNet does not name.
+    "": {optional(FLOATS).name},
     "Shape(tuple)": {SHAPE.name, OPTIONAL_ITEMS.name},
     "Shape or None": {optional(SHAPE).name, optional(AXES).name},
     "tuple of <float>": {FLOATS.name},

@@ -53,6 +53,12 @@ def _dtypes(op: Op, case: Case) -> list[Any] | None:
 ANSWERS: dict[str, Callable[[Op, Case], list[Any] | None]] = {"shape": _shapes, "dtype": _dtypes}
 
 
+def _no_such_axes(case: Case) -> bool:
+    return "axes" in case.attrs and any(
+        not -len(case.inputs[0]) <= axis < len(case.inputs[0]) for axis in case.value("axes")
+    )
+
+
 def _no_such_axis(case: Case) -> bool:
     axes = case.value("axis")
     count = len(case.inputs[0])
@@ -106,6 +112,15 @@ def _misfit(case: Case) -> bool:
 WIDER = {("dtype", "InstanceNorm")}
 
 
+def _not_square(case: Case) -> bool:
+    shape = case.inputs[0]
+    return len(shape) < 2 or shape[-1] != shape[-2]
+
+
+def _odd_heads(case: Case) -> bool:
+    return bool(case.inputs[0][2] % (3 * case.value("heads")))
+
+
 class Difference(NamedTuple):
     """Calls that MXNet's inference accepts and the catalogue refuses."""
 
@@ -128,7 +143,12 @@ DIFFERENCES = (
         lambda c: "bfloat16" in c.attrs.values(),
         "not in NumPy",
     ),
-    Difference("shape", SCALAR_OPS, lambda c: "is_int" in c.attrs, "of MXNet's other front end only"),
+    Difference(
+        "shape",
+        (*SCALAR_OPS, "_contrib_gradientmultiplier"),
+        lambda c: "is_int" in c.attrs,
+        "of MXNet's other front end only",
+    ),
     Difference(
         "shape",
         ("softmax", "softmin", "log_softmax", "argmax", "argmin", "pick", "_np_cumsum", "reverse"),
@@ -168,6 +188,11 @@ DIFFERENCES = (
     Difference("shape", ("stack",), lambda c: any(s != c.inputs[0] for s in c.inputs), LATE),
     Difference("shape", ("Crop",), _outside, LATE),
     Difference("shape", ("_slice_assign_scalar",), _misfit, UNCHECKED),
+    Difference("shape", ("_contrib_interleaved_matmul_selfatt_qk",), _odd_heads, UNCHECKED),
+    Difference("shape", ("_contrib_index_array",), _no_such_axes, UNCHECKED),
+    Difference("shape", ("_contrib_allclose",), lambda c: c.inputs[0] != c.inputs[1], UNCHECKED),
+    Difference("shape", ("cast_storage",), lambda c: c.attrs["stype"] != "default", "arrays are dense here"),
+    Difference("shape", ("_linalg_potrf", "_linalg_potri", "_linalg_sumlogdiag"), _not_square, UNCHECKED),
     Difference("shape", ("where",), lambda c: len(c.inputs[0]) > len(c.inputs[1]), LATE),
     Difference("shape", ("norm",), lambda c: "ord" in c.attrs and c.value("ord") not in (1, 2), LATE),
     Difference("shape", ("khatri_rao",), lambda c: len(c.inputs[0]) > 2, LATE),

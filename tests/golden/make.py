@@ -49,7 +49,7 @@ STATES = dict.fromkeys(("BatchNorm", "_contrib_BatchNormWithReLU", "_contrib_Syn
 def function(op: str) -> Callable[..., Any]:
     """The generated function of an op, by canonical name."""
     name = ALIASES.get(op, op)
-    for prefix, module in ("_contrib_", mx.nd.contrib), ("_linalg_", mx.nd.linalg):
+    for prefix, module in ("_contrib_", mx.nd.contrib), ("_linalg_", mx.nd.linalg), ("_image_", mx.nd.image):
         if name.startswith(prefix):
             return getattr(module, name.removeprefix(prefix))
     return getattr(mx.nd._internal if name.startswith("_") else mx.nd.op, name)

@@ -20,7 +20,13 @@ def call(name, inputs, attrs):
     """Make one call, wherever MXNet has put the function; return the outputs as arrays."""
     arrays = [mx.nd.array(values) for values in inputs]
     short = name.replace("_random_", "")
-    for module, attribute in ((mx.nd._internal, name), (mx.nd, name), (mx.nd.random, short)):
+    image = name.replace("_image_", "")
+    for module, attribute in (
+        (mx.nd.image, image),
+        (mx.nd._internal, name),
+        (mx.nd, name),
+        (mx.nd.random, short),
+    ):
         if hasattr(module, attribute):
             made = getattr(module, attribute)(*arrays, **attrs)
             return [output.asnumpy() for output in (made if isinstance(made, list) else [made])]

@@ -17,8 +17,8 @@ from remx_server import backward
 from remx_server.registry import KERNELS, check_complete
 from remx_server.tape import Leaf, Node
 from remx_server.value import Value
-from support.derivatives import Derivatives, smooth_samples
-from support.own_rows import HELPERS, INITIAL, LOSS_OUTPUTS, PLACES
+from support.derivatives import STRAIGHT, Derivatives, smooth_samples
+from support.own_rows import DRAWN_IMAGES, GPU_ONLY, HELPERS, INITIAL, LOSS_OUTPUTS, PLACES
 from support.runner import Runner
 from support.samples import SAMPLES, arrays
 
@@ -27,6 +27,9 @@ from support.samples import SAMPLES, arrays
 RANDOM = {name for name in OPS if OPS[name].random} - {"LeakyReLU"}
 # Rules that no smooth sample reaches: test_gradient_orders.py and test_losses.py have them.
 LOSSES = {"make_loss", "MakeLoss", *LOSS_OUTPUTS}
+RANDOM = {name for name in OPS if OPS[name].random} - {"LeakyReLU"} - DRAWN_IMAGES
+# Rules that no smooth sample reaches: test_gradient_orders.py has them.
+LOSSES = {"make_loss", "MakeLoss", *STRAIGHT}
 
 
 def test_every_row_has_a_kernel() -> None:
@@ -43,7 +46,7 @@ def test_a_kernel_is_in_the_family_of_its_row() -> None:
 
 
 def test_every_row_has_a_sample() -> None:
-    assert set(OPS) - set(SAMPLES) == RANDOM | PLACES | HELPERS | INITIAL
+    assert set(OPS) - set(SAMPLES) == RANDOM | PLACES | HELPERS | INITIAL | GPU_ONLY
     assert not set(SAMPLES) - set(OPS)
 
 

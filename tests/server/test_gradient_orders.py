@@ -10,7 +10,7 @@ from remx_contract.attributes import BOOL
 from remx_contract.catalogue import OPS
 from remx_contract.op import Grad, Op
 from remx_server.registry import KERNELS
-from support.derivatives import Derivatives, smooth_samples
+from support.derivatives import STRAIGHT, Derivatives, smooth_samples
 from support.gradient_kinds import BEYOND, golden_kinds
 from support.own_rows import LOSS_OUTPUTS
 from support.runner import Runner, runner_on
@@ -18,6 +18,8 @@ from support.samples_base import Sample
 
 # Their gradient is not that of their output: test_a_loss_has_higher_orders and test_losses.py have them.
 LOSSES = {"make_loss", "MakeLoss", *LOSS_OUTPUTS}
+# Their gradient is not that of their output: test_a_loss_has_higher_orders has them, and test_contrib.py.
+LOSSES = {"make_loss", "MakeLoss", *STRAIGHT}
 WITH_RULES = [op for op, row in OPS.items() if row.grad is Grad.RULES and op not in LOSSES]
 # Attributes that no gradient depends on, and values that are refused.
 IDLE = {
@@ -29,6 +31,7 @@ IDLE = {
     ("LayerNorm", "output_mean_var"),
     ("_contrib_BatchNormWithReLU", "cudnn_off"),
     ("batch_dot", "forward_stype"),
+    ("cast_storage", "stype"),
     ("dot", "forward_stype"),
     ("log_softmax", "use_length"),
     ("softmin", "use_length"),

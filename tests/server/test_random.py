@@ -26,6 +26,9 @@ def test_script_gives_the_numbers_of_mxnet(seed: int) -> None:
             if op == "_sample_multinomial" and position == 1:
                 # The logarithm of the probability is the C library's there.
                 np.testing.assert_allclose(output, expected, rtol=1e-6)
+            elif op.startswith("_image_random"):
+                # The factors are exact, the arithmetic with pixels is that of single precision.
+                np.testing.assert_allclose(output, expected, rtol=1e-5, atol=2e-4, err_msg=f"{op} {attrs}")
             else:
                 np.testing.assert_array_equal(output, expected, err_msg=f"{op} {attrs}")
 

@@ -9,6 +9,7 @@ from zlib import crc32
 import numpy as np
 from remx_server.value import Value
 
+from .own_rows import DRAWN_IMAGES
 from .runner import Array, Runner
 from .samples import SAMPLES
 from .samples_base import FLOATS, Sample
@@ -17,8 +18,14 @@ from .samples_smooth import SMOOTH
 STEP = 1e-5
 """Of the central differences: their error is its square, and rounding adds about 1e-11."""
 
-LINEAR_SINGLE = {"Crop"}
+LINEAR_SINGLE = {"Crop", "_image_to_tensor"}
 """Ops that take float32 only. They are linear, so that a difference need not be small to be exact."""
+
+STRAIGHT = {"_contrib_round_ste", "_contrib_sign_ste", *DRAWN_IMAGES}
+"""Ops whose gradient is meant not to be their derivative."""
+SYMMETRIC = {"_linalg_potrf", "_linalg_syevd"}
+"""Ops of symmetric matrices: their gradients are those of functions of symmetric matrices alone. Here the
+matrices are made symmetric first, as part of the function."""
 
 
 class Derivatives:
@@ -81,6 +88,10 @@ class Derivatives:
         for positions, variable in zip(self.places, variables, strict=True):
             for position in positions:
                 inputs[position] = variable
+        if self.op in SYMMETRIC:
+            (halves,) = self.runner.apply("_mul_scalar", inputs, {"scalar": 0.5})
+            turned = self.runner.apply("SwapAxis", [halves], {"dim1": -2, "dim2": -1})
+            inputs = self.runner.apply("elemwise_add", [halves, *turned])
         self.runner.random.seed(0)
         return self.runner.apply(self.op, inputs, self.attrs, self.training)
 

@@ -17,7 +17,14 @@ import numpy as np
 from .samples import SAMPLES, arrays
 from .samples_random import SCRIPT
 
-BEYOND = ("_grad_add", "_scatter_set_nd", "_slice_assign", "_slice_assign_scalar", "batch_take")
+BEYOND = (
+    "_grad_add",
+    "_image_to_tensor",
+    "_scatter_set_nd",
+    "_slice_assign",
+    "_slice_assign_scalar",
+    "batch_take",
+)
 """Ops that have a gradient here and none in MXNet: it is plain, and x[...] = y needs it."""
 PATH = Path(__file__).resolve().parents[1] / "golden" / "gradient_kinds.json"
 

@@ -17,7 +17,10 @@ HELPERS = {
     "_layer_norm_back",
     "_move_moments",
     "_log_softmax_back",
+    "_mask_rows",
+    "_mask_rows_into",
     "_index_add",
+    "_inverse_or_zeros",
     "_pad_back",
     "_pick_add",
     "_polygamma",
@@ -48,3 +51,16 @@ LOSS_OUTPUTS = {
     "SVMOutput",
     "SoftmaxOutput",
 }
+# Ops of images that draw, which have samples all the same: of factors that leave nothing to chance.
+DRAWN_IMAGES = {
+    "_image_random_brightness",
+    "_image_random_color_jitter",
+    "_image_random_contrast",
+    "_image_random_flip_left_right",
+    "_image_random_flip_top_bottom",
+    "_image_random_hue",
+    "_image_random_lighting",
+    "_image_random_saturation",
+}
+# Ops that MXNet has on GPUs only, which the interpreter of the golden vectors has none of: test_contrib.py.
+GPU_ONLY = {"_contrib_count_sketch", "_contrib_fft", "_contrib_ifft"}

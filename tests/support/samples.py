@@ -12,8 +12,11 @@ import numpy as np
 
 from .samples_base import Input, Refusal, Sample, Table
 from .samples_binary import BINARY_BCAST, BINARY_ELEMWISE, BINARY_SCALAR
+from .samples_contrib import CONTRIB
 from .samples_densities import DENSITIES
+from .samples_image import IMAGE
 from .samples_index import INDEX, SEQUENCE
+from .samples_linalg import LINALG
 from .samples_nn import MATMUL, NN_ACT, NN_NORM, NN_SOFTMAX
 from .samples_norm import NN_LOSSOUT, NORMALIZATION
 from .samples_reduce import ARGREDUCE, ORDERING, REDUCE, SCAN
@@ -43,10 +46,13 @@ FAMILIES: dict[str, Table] = {
     "binary_elemwise": BINARY_ELEMWISE,
     "binary_scalar": BINARY_SCALAR,
     "concat": CONCAT,
+    "contrib": CONTRIB,
     "create": CREATE,
     "densities": DENSITIES,
     "grad_ctl": GRAD_CTL,
+    "image": IMAGE,
     "index": INDEX,
+    "linalg": LINALG,
     "matmul": MATMUL,
     "nn_act": NN_ACT,
     "nn_lossout": NN_LOSSOUT,

@@ -29,7 +29,9 @@ class Input:
         Bounds of the values: half-open for ``integers``, and for ``away`` first rounded to halves.
     kind
         ``uniform``; ``integers`` (as any dtype); ``values`` (those given); ``distinct`` (evenly spaced and
-        shuffled); ``away`` (at least 0.1 from every multiple of one half, where kinks and jumps lie).
+        shuffled); ``away`` (at least 0.1 from every multiple of one half, where kinks and jumps lie);
+        ``regular``, ``definite`` and ``spaced`` (square matrices: far from singular, symmetric and positive
+        definite, symmetric with eigenvalues far apart).
     values
         The numbers of an array of kind ``values``, in C order.
     variable
@@ -77,11 +79,32 @@ class Input:
         elif self.kind == "away":
             halves = random.randint(int(2 * self.low), int(2 * self.high), size, dtype=np.int64)
             flat = halves / 2 + random.uniform(0.1, 0.4, size)
+        elif self.kind in _MATRICES:
+            flat = _MATRICES[self.kind](random.uniform(-1, 1, self.shape))
         elif self.kind == "values" and self.values is not None:
             flat = np.array(self.values)
         else:
             raise ValueError(f"no recipe for an input of kind {self.kind!r}")
         return np.ascontiguousarray(flat.reshape(self.shape).astype(self.dtype))
+
+
+def _regular(matrices: np.ndarray) -> np.ndarray:
+    size = matrices.shape[-1]
+    signs = np.where(np.arange(size) % 3 == 1, -1.0, 1.0)
+    return matrices / np.sqrt(size) + 2 * np.diag(signs)
+
+
+def _definite(matrices: np.ndarray) -> np.ndarray:
+    size = matrices.shape[-1]
+    return matrices @ np.swapaxes(matrices, -1, -2) / size + np.eye(size)
+
+
+def _spaced(matrices: np.ndarray) -> np.ndarray:
+    size = matrices.shape[-1]
+    return (matrices + np.swapaxes(matrices, -1, -2)) / (2 * size) + np.diag(np.arange(size) - 1.25)
+
+
+_MATRICES = {"regular": _regular, "definite": _definite, "spaced": _spaced}
 
 
 @dataclass(frozen=True)
@@ -198,3 +221,18 @@ def fixed(given: Input) -> Input:
 def positions(*numbers: float, shape: Shape | None = None, dtype: str = "int32") -> Input:
     """Given positions, lengths or conditions: never a variable."""
     return replace(values(*numbers, shape=shape, dtype=dtype), variable=False)
+
+
+def regular(*shape: int, dtype: str = "float32") -> Input:
+    """Square matrices, and triangles, that are far from singular."""
+    return Input(shape, dtype, kind="regular")
+
+
+def definite(*shape: int, dtype: str = "float32") -> Input:
+    """Symmetric positive definite matrices."""
+    return Input(shape, dtype, kind="definite")
+
+
+def spaced(*shape: int, dtype: str = "float32") -> Input:
+    """Symmetric matrices whose eigenvalues are far apart."""
+    return Input(shape, dtype, kind="spaced")

@@ -38,6 +38,22 @@ INDEX: Table = {
         sample(x(4, 3, dtype="float64"), index(4, high=3), grad=False),
         sample(ints(4, 3), index(4, high=3)),
     ),
+    "_onehot_encode": (
+        sample(positions(0, 2, 1, dtype="float32"), x(3, 3), grad=False),
+        sample(positions(3, 0, dtype="float32"), x(2, 4), grad=False),
+    ),
+    "fill_element_0index": (
+        sample(x(3, 4), x(3), positions(0, 3, 1, dtype="float32"), grad=False),
+        sample(x(1, 2), x(1), positions(1, dtype="float32"), grad=False),
+    ),
+    "_histogram": (
+        sample(x(4, 5), bin_cnt=4, range=(-1.0, 1.0), grad=False),
+        sample(x(30, dtype="float64"), bin_cnt=7, range=(-2.0, 1.5), grad=False),
+        sample(values(1.0, 2.0, 3.0, 4.0, 5.0), bin_cnt=4, range=(1, 5), grad=False),
+        sample(x(4, 5), values(-1.0, -0.5, 1.0, 1.5), grad=False),
+        sample(values(1.0, 2.0, 3.0, 4.0, 5.0), values(1.0, 2.0, 5.0), grad=False),
+        sample(ints(10, low=0, high=10), bin_cnt=5, range=(0, 10), grad=False),
+    ),
     "pick": (
         sample(x(4, 3), index(4, high=3)),
         sample(x(4, 3), index(3, high=4), axis=0),

@@ -9,6 +9,11 @@ SEEDS = (0, 7, 4000)
 
 _PAIR = [[0.0, 1.0], [1.5, 2.0]]
 _ROWS = [[0.1, 0.2, 0.7], [0.5, 0.25, 0.25]]
+_IMAGE = [
+    [[200.0, 100.0, 50.0], [10.0, 20.0, 30.0]],
+    [[255.0, 0.0, 128.0], [90.0, 180.0, 90.0]],
+]
+_JITTER = {"brightness": 0.4, "contrast": 0.3, "saturation": 0.5, "hue": 0.1}
 _DROPPED = [[1.0, 2.0, 3.0, 4.0]] * 30
 
 # Op, inputs (float32), attributes.
@@ -57,6 +62,16 @@ SCRIPT: tuple[tuple[str, list[list[object]], dict[str, object]], ...] = (
     ("_random_poisson_like", [[1.0, 2.0, 3.0]], {"lam": 3}),
     ("_random_negative_binomial_like", [[1.0, 2.0, 3.0]], {"k": 3, "p": 0.3}),
     ("_random_generalized_negative_binomial_like", [[1.0, 2.0, 3.0]], {"mu": 3, "alpha": 0.3}),
+    *[("_image_random_flip_left_right", [_IMAGE], {})] * 6,
+    *[("_image_random_flip_top_bottom", [_IMAGE], {})] * 6,
+    ("_image_random_brightness", [_IMAGE], {"min_factor": 0.5, "max_factor": 1.5}),
+    ("_image_random_contrast", [_IMAGE], {"min_factor": 0.5, "max_factor": 1.5}),
+    ("_image_random_saturation", [_IMAGE], {"min_factor": 0, "max_factor": 2}),
+    ("_image_random_hue", [_IMAGE], {"min_factor": 0.2, "max_factor": 0.7}),
+    *[("_image_random_lighting", [_IMAGE], {})] * 3,
+    *[("_image_random_color_jitter", [_IMAGE], _JITTER)] * 6,
+    ("_image_random_color_jitter", [_IMAGE], {"brightness": 0, "contrast": 0.5, "saturation": 0, "hue": 0.5}),
+    ("_sample_multinomial", [_ROWS], {"shape": (5,)}),
 )
 
 # Shape, random type and scale of orthogonal matrices, made in this order after the script.

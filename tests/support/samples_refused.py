@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .samples_base import Refusal, bools, index, ints, positions, refusal, x
+from .samples_base import Refusal, bools, index, ints, positions, refusal, values, x
 
 # Refused at the call.
 REFUSED: tuple[Refusal, ...] = (
@@ -113,6 +113,35 @@ REFUSED: tuple[Refusal, ...] = (
     refusal("_random_pdf_gamma", x(2, 3), x(3), x(3)),
     refusal("_random_pdf_dirichlet", x(2, 3), x(2, 2)),
     refusal("_random_pdf_dirichlet", x(2, 3), x(1, 2, 3)),
+    # Linear algebra.
+    refusal("_linalg_gemm", x(2, 3), x(3, 4), x(2, 3)),
+    refusal("_linalg_trsm", x(3, 3), x(2, 3)),
+    refusal("_linalg_trmm", x(3, 3), x(3, 2), rightside=True),
+    refusal("_linalg_trsm", x(3, 3), x(2, 3, 2)),
+    refusal("_linalg_gelqf", x(3, 2)),
+    refusal("_linalg_syevd", x(2, 3)),
+    refusal("_linalg_inverse", x(2, 3)),
+    refusal("_linalg_det", x(2, 3)),
+    refusal("_linalg_det", ints(3, 3)),
+    refusal("_linalg_slogdet", x(3, 3, dtype="float16")),
+    refusal("_linalg_extractdiag", x(2, 3)),
+    refusal("_linalg_extractdiag", x(3, 3), offset=3),
+    refusal("_linalg_extracttrian", x(3, 3), offset=-3),
+    refusal("_linalg_maketrian", x(4)),
+    refusal("_linalg_gemm", x(2, 2), x(2, 2), x(2, 2, dtype="float64")),
+    # Contributed ops and images.
+    refusal("_contrib_interleaved_matmul_selfatt_valatt", x(4, 2, 18), x(6, 4, 3), heads=3),
+    refusal("_contrib_interleaved_matmul_encdec_qk", x(4, 2, 6), x(3, 1, 12), heads=3),
+    refusal("_contrib_index_copy", x(4, 2), index(2, high=4), x(3, 2)),
+    refusal("_histogram", x(4), bin_cnt=2),
+    refusal("_image_to_tensor", x(4, 2)),
+    refusal("_image_normalize", x(3, 2, 2), mean=(0.1, 0.2), std=1.0),
+    refusal("_image_normalize", x(2, 2, 2), mean=0.1, std=1.0),
+    refusal("_image_resize", x(4, 4, 3), size=(1, 2, 3)),
+    refusal("_image_crop", x(4, 4, 3), x=2, y=0, width=3, height=1),
+    refusal("_image_flip_left_right", x(2, 4, 4, 3)),
+    refusal("_image_random_brightness", x(4, 4, 3), min_factor=-1, max_factor=1),
+    refusal("_image_random_hue", x(4, 4, 2), min_factor=0, max_factor=1),
     # Too few arrays.
     refusal("broadcast_add", x(2, 3)),
     refusal("dot", x(2, 3)),
@@ -149,6 +178,13 @@ REFUSED_LATE: tuple[Refusal, ...] = (
     refusal("log_softmax", ints(3, 2)),
     refusal("Activation", ints(3, 2), act_type="relu"),
     refusal("softmax", x(2, 3), positions(1, 2, dtype="float32"), use_length=True),
+    # Matrices of another kind.
+    refusal("_linalg_potrf", values(-1.0, 0.0, 0.0, 1.0, shape=(2, 2))),
+    refusal("_linalg_potri", values(1.0, 0.0, 0.0, 0.0, shape=(2, 2))),
+    refusal("_linalg_inverse", values(1.0, 2.0, 2.0, 4.0, shape=(2, 2))),
+    refusal("_linalg_potrf", x(2, 2, dtype="float16")),
+    refusal("_linalg_trsm", ints(2, 2), ints(2, 2)),
+    refusal("_linalg_makediag", ints(2)),
     # Positions outside the array.
     refusal("take", x(3, 2), positions(5), mode="raise"),
     refusal("take", x(3, 2), positions(-1), mode="raise"),

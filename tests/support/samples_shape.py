@@ -94,6 +94,11 @@ _BLOCKS: Table = {
 }
 
 SHAPE: Table = {
+    "cast_storage": (
+        sample(x(2, 3), stype="default"),
+        sample(x(4, dtype="float64"), stype="default"),
+        sample(ints(2, 2), stype="default"),
+    ),
     "expand_dims": (
         sample(x(2, 3), axis=0),
         sample(x(2, 3), axis=1),

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .samples_base import Sample, Table, away, distinct, index, positions, sample, x
+from .samples_base import Sample, Table, away, distinct, index, positions, regular, sample, x
 from .samples_norm import NORMALIZATION_SMOOTH
 
 _KEY = (("slice", 1, None, None), ("int", 0), ("array",))
 _CORNERS, _TURNED = positions(0, 2, shape=(2, 1)), positions(3, 0)
+_COLUMNS = positions(0, 2, 1, 2, 2, shape=(1, 5), dtype="float64")
+_SIGNS = positions(1, -1, 1, 1, -1, shape=(1, 5), dtype="float64")
 
 _PARTS: Table = {
     "_gate": (sample(x(2, 3), positions(-1, 1, 2, -2, 1, 0, shape=(2, 3), dtype="float64")),),
@@ -141,6 +143,13 @@ _FURTHER: Table = {
         sample(x(2, 4, 3), x(3, 4, 5), axis=-3, alpha=1.5),
         sample(x(2, 3, 4), x(5, 3, 4), axis=0, transpose_b=True),
     ),
+    "_linalg_gemm": (sample(x(3, 2, 4), x(3, 2, 5), x(4, 2, 5), axis=-3, transpose_a=True),),
+    "_contrib_fft": (sample(x(2, 3)), sample(x(2, 1, 2, 4))),
+    "_contrib_ifft": (sample(x(2, 6)), sample(x(1, 2, 2, 5))),
+    "_contrib_count_sketch": (sample(x(3, 5), _COLUMNS, _SIGNS, out_dim=3),),
+    "_mask_rows": (sample(x(4, 2), positions(0, 1, -2, 0), count=2), sample(x(2), positions(1, 0), count=1)),
+    "_mask_rows_into": (sample(x(2, 2), positions(0, 1, -2, 0)),),
+    "_inverse_or_zeros": (sample(regular(3, 3)), sample(regular(2, 2, 2))),
     "FullyConnected": (sample(x(2, 2, 3), x(4, 3), x(4), num_hidden=4, flatten=False),),
     "SequenceMask": (sample(x(2, 3), positions(2, 0), use_sequence_length=True, axis=1, value=2.0),),
     "SliceChannel": (sample(x(2, 4, 3), num_outputs=2, axis=-2),),

@@ -47,6 +47,11 @@ OVERRIDES = {
     ("_random_pdf_normal", "float64"): _CONSTANTS,
     # MXNet's float16 kernel computes in float16.
     ("GroupNorm", "float16"): Tolerance(1e-2, 4e-3),
+    # Here the sums of colours and their means are rounded otherwise, which shows beside differences of them.
+    ("_image_random_contrast", "float32"): Tolerance(1e-5, 1e-4),
+    ("_image_random_hue", "float32"): Tolerance(1e-5, 1e-4),
+    # MXNet's float64 kernel computes in float32.
+    ("_image_adjust_lighting", "float64"): Tolerance(1e-6, 1e-6),
     # MXNet's vectorized exponential: a probability that is exactly 1 comes out as 1 - 3e-6.
     ("log_softmax", "float32"): Tolerance(1e-5, 1e-5),
 }

@@ -30,6 +30,9 @@ FAMILIES: Final = (
     "random",
     "densities",
     "initializers",
+    "linalg",
+    "contrib",
+    "image",
 )
 """The modules of this package and, under the same names, of the server's ``ops``."""
 

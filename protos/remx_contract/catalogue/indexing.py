@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..attributes import BOOL, FLOAT, INT, KEY, SHAPE, choice, optional
-from ..dtypes import DType, float32, int32
+from ..attributes import BOOL, FLOAT, FLOATS, INT, KEY, SHAPE, choice, optional
+from ..dtypes import DType, float32, int32, int64
 from ..errors import DTypeError
-from ..op import RULES, ZERO, Attr, Attrs, Op
+from ..op import NONE, RULES, ZERO, Attr, Attrs, Op
 from ..rules import indexing, slices, types
 from ..rules.choices import NUMBER_DTYPE
 
@@ -28,6 +28,10 @@ def _with_int32(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
     if dtypes[1] != int32:
         raise DTypeError(argument="indices", got=dtypes[1].name, expected="int32")
     return (dtypes[0],)
+
+
+def _counts(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
+    return (int64, dtypes[0])
 
 
 def _nothing(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
@@ -259,4 +263,38 @@ _CHOICES = (
     ),
 )
 
-ROWS = (*_KEYS, *_TAKES, *_POINTS, *_CHOICES)
+_FILLED = (
+    Op(
+        "_onehot_encode",
+        inputs=("lhs", "rhs"),
+        shape=indexing.onehot_encode,
+        dtype=types.data,
+        grad=NONE,
+        doc="Rows of zeros with a one at the positions in `lhs`, in the shape of `rhs`. A position outside "
+        "gives none.",
+    ),
+    Op(
+        "fill_element_0index",
+        inputs=("lhs", "mhs", "rhs"),
+        shape=indexing.fill_element_0index,
+        dtype=types.data,
+        grad=NONE,
+        doc="A copy of the matrix `lhs`, where in each row the element at the position in `rhs` is that of "
+        "`mhs`. A position outside is an error; MXNet writes outside of the array.",
+    ),
+    Op(
+        "_histogram",
+        inputs=("data", "bins"),
+        attrs=(Attr("bin_cnt", optional(INT), None), Attr("range", optional(FLOATS), None)),
+        shape=indexing.histogram,
+        dtype=_counts,
+        grad=NONE,
+        arity=lambda attrs: 2 if attrs.bin_cnt is None else 1,
+        outputs=2,
+        doc="How many elements lie in each of the bins, as int64, and the edges of the bins. These are "
+        "`bins`, in ascending order, or divide `range`, a pair, into `bin_cnt` equal parts. The last bin "
+        "includes its upper edge.",
+    ),
+)
+
+ROWS = (*_KEYS, *_TAKES, *_POINTS, *_CHOICES, *_FILLED)

@@ -254,4 +254,16 @@ _JOINS = (
     ),
 )
 
-ROWS = (*_RESHAPES, *_MOVES, *_GROWTH, *_FACTS, *_JOINS)
+_STORAGE = (
+    Op(
+        "cast_storage",
+        inputs=("data",),
+        attrs=(Attr("stype", choice("csr", "default", "row_sparse")),),
+        shape=layout.cast_storage,
+        dtype=types.same,
+        grad=RULES,
+        doc="A copy of `data`. There are dense arrays only: any `stype` but 'default' is an error.",
+    ),
+)
+
+ROWS = (*_RESHAPES, *_MOVES, *_GROWTH, *_FACTS, *_JOINS, *_STORAGE)

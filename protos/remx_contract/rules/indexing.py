@@ -319,3 +319,38 @@ def sequence_last_into(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]
     if shapes[0] != attrs.shape[: attrs.axis] + attrs.shape[attrs.axis + 1 :]:
         raise ShapeError(argument="data", got=f"shape {shapes[0]}", expected=f"the steps of {attrs.shape}")
     return (attrs.shape,)
+
+
+def _rows(shapes: Sequence[Shape], matrix: Shape, names: Sequence[str]) -> None:
+    """Raise ShapeError unless each shape is a vector with a number for each row of the matrix."""
+    if len(matrix) != 2:
+        raise ShapeError(got=f"shape {matrix}", expected="a matrix")
+    for name, shape in zip(names, shapes, strict=True):
+        if shape != matrix[:1]:
+            raise ShapeError(argument=name, got=f"shape {shape}", expected=f"{matrix[:1]}")
+
+
+def onehot_encode(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """The second shape, of a matrix with a row for each position."""
+    _rows(shapes[:1], shapes[1], ("lhs",))
+    return (shapes[1],)
+
+
+def fill_element_0index(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """The first shape, of a matrix; a value and a position for each row."""
+    _rows(shapes[1:], shapes[0], ("mhs", "rhs"))
+    return (shapes[0],)
+
+
+def histogram(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """A count for each bin, and one edge more."""
+    if attrs.bin_cnt is None:
+        edges = shapes[1]
+        if len(edges) != 1 or edges[0] < 2:
+            raise ShapeError(argument="bins", got=f"shape {edges}", expected="a vector of at least two edges")
+        return ((edges[0] - 1,), edges)
+    if attrs.bin_cnt < 1:
+        raise ArgumentError(argument="bin_cnt", got=f"{attrs.bin_cnt}", expected="at least 1")
+    if attrs.range is None or len(attrs.range) != 2 or not attrs.range[0] < attrs.range[1]:
+        raise ArgumentError(argument="range", got=f"{attrs.range}", expected="two numbers, the smaller first")
+    return ((attrs.bin_cnt,), (attrs.bin_cnt + 1,))

@@ -199,3 +199,10 @@ def stack(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
             raise ShapeError(got=f"shapes {first} and {shape}", expected="equal shapes")
     axis = normalize_axis(attrs.axis, len(first) + 1)
     return ((*first[:axis], len(shapes), *first[axis:]),)
+
+
+def cast_storage(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """The shape of the input, for dense storage."""
+    if attrs.stype != "default":
+        raise ArgumentError(argument="stype", got=repr(attrs.stype), expected="'default': arrays are dense")
+    return (shapes[0],)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..dtypes import FLOATS, DType, bool_, float32, int64
+from ..dtypes import FLOATS, DType, bool_, float32, float64, int64
 from ..errors import DTypeError
 from ..op import Attrs
 
@@ -25,6 +25,13 @@ def floating(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
     """The dtype of the first input, which is a floating-point one."""
     if dtypes[0] not in FLOATS:
         raise DTypeError(argument="data", got=dtypes[0].name, expected="float16, float32 or float64")
+    return (dtypes[0],)
+
+
+def precise(dtypes: Sequence[DType], attrs: Attrs) -> Sequence[DType]:
+    """The dtype of the first input, which is float32 or float64."""
+    if dtypes[0] not in (float32, float64):
+        raise DTypeError(got=dtypes[0].name, expected="float32 or float64")
     return (dtypes[0],)
 
 

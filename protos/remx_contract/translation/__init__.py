@@ -28,14 +28,16 @@ UNTRANSLATED: Final = frozenset(
         "_init_bilinear",
         "_init_orthogonal",
         "_layer_norm_back",
+        "_mask_rows",
+        "_mask_rows_into",
         "_move_moments",
         "_pad_back",
         "_polygamma",
         "_softmax_output_back",
     }
 )
-"""Rows that MXNet has no op for. But for the last three they are in no history, since nothing is recorded of
-them."""
+"""Rows that MXNet has no op for, or one whose shape its symbols cannot tell. Most are in no history, since
+nothing is recorded of them."""
 
 OWN: Final = frozenset(TRANSLATORS) - {"_copyto"} | UNTRANSLATED
 """All rows that MXNet does not have."""

@@ -156,6 +156,11 @@ def _sum_neighbours(steps: Steps, attrs: Attrs, ins: Specs, outs: Specs) -> None
         total = steps("elemwise_add", total, steps("Concat", behind, zeros, dim=1, num_args=2))
 
 
+def _inverse_or_zeros(steps: Steps, attrs: Attrs, ins: Specs, outs: Specs) -> None:
+    """MXNet has no name for what its determinants' gradients do with singular matrices."""
+    steps("_linalg_inverse", 0)
+
+
 TRANSLATORS: Final[dict[str, Translator]] = {
     "_blank": _blank,
     "_contract": _contract,
@@ -164,6 +169,7 @@ TRANSLATORS: Final[dict[str, Translator]] = {
     "_contrib_isnan": _isnan,
     "_diag_into": _diag_into,
     "_gate": _gate,
+    "_inverse_or_zeros": _inverse_or_zeros,
     "_log_softmax_back": _log_softmax_back,
     "_reverse_cumsum": _reverse_cumsum,
     "_sequence_last_into": _sequence_last_into,

@@ -371,6 +371,32 @@ def unravel_index(xp, data, shape, out_specs):
     return made
 
 
+@kernel(op="_onehot_encode")
+def onehot_encode(xp, lhs, rhs):
+    return (as_positions(xp, lhs)[:, None] == xp.arange(rhs.shape[1])).astype(lhs.dtype)
+
+
+@kernel
+def fill_element_0index(xp, lhs, mhs, rhs):
+    positions = as_positions(xp, rhs)
+    check_range(xp, positions, 0, lhs.shape[1], axis=1, always=True)
+    made = lhs.copy()
+    made[xp.arange(len(made)), positions] = mhs
+    return made
+
+
+@kernel(op="_histogram")
+def histogram(xp, data, bins=None, *, bin_cnt, range):
+    flat = data.reshape(-1)
+    if bin_cnt is None:
+        edges = bins.astype(data.dtype)
+    else:
+        edges = xp.linspace(range[0], range[1], bin_cnt + 1).astype(data.dtype)
+    flat = flat[(flat >= edges[0]) & (flat <= edges[-1])]
+    bin_of = xp.minimum(xp.searchsorted(edges, flat, side="right"), len(edges) - 1) - 1
+    return xp.bincount(bin_of, minlength=len(edges) - 1).astype(xp.int64), edges
+
+
 for _kernel, _name in (
     (take, "indices"),
     (take_add, "indices"),

@@ -283,3 +283,13 @@ def _(g, in_specs, needs, axis):
         reshaped(KERNELS["slice_axis"](g, axis=axis, begin=number, end=number + 1), shape) if need else None
         for number, need in enumerate(needs)
     ]
+
+
+@kernel
+def cast_storage(xp, data):
+    return data.copy()
+
+
+@cast_storage.vjp("data")
+def _(g):
+    return g
