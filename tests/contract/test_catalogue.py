@@ -90,6 +90,7 @@ TYPES = {
     "int (non-negative)": {INT.name},
     "int or None": {optional(INT).name},
     "long": {INT.name},
+    "long (non-negative)": {INT.name},
     "real_t": {FLOAT.name},
     "Shape(tuple)": {SHAPE.name, OPTIONAL_ITEMS.name},
     "Shape or None": {optional(SHAPE).name, optional(AXES).name},

@@ -12,6 +12,7 @@ import numpy as np
 
 from .samples_base import Input, Refusal, Sample, Table
 from .samples_binary import BINARY_BCAST, BINARY_ELEMWISE, BINARY_SCALAR
+from .samples_convolution import CONVOLUTION, POOLING, RESIZING
 from .samples_densities import DENSITIES
 from .samples_index import INDEX, SEQUENCE
 from .samples_nn import MATMUL, NN_ACT, NN_NORM, NN_SOFTMAX
@@ -42,6 +43,7 @@ FAMILIES: dict[str, Table] = {
     "binary_elemwise": BINARY_ELEMWISE,
     "binary_scalar": BINARY_SCALAR,
     "concat": CONCAT,
+    "convolution": CONVOLUTION,
     "create": CREATE,
     "densities": DENSITIES,
     "grad_ctl": GRAD_CTL,
@@ -51,7 +53,9 @@ FAMILIES: dict[str, Table] = {
     "nn_norm": NN_NORM,
     "nn_softmax": NN_SOFTMAX,
     "ordering": ORDERING,
+    "pooling": POOLING,
     "reduce": REDUCE,
+    "resizing": RESIZING,
     "scan": SCAN,
     "sequence": SEQUENCE,
     "shape": SHAPE,

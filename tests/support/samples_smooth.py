@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .samples_base import Sample, Table, away, distinct, index, positions, sample, x
+from .samples_convolution import CONVOLUTION_PARTS
 
 _KEY = (("slice", 1, None, None), ("int", 0), ("array",))
 _CORNERS, _TURNED = positions(0, 2, shape=(2, 1)), positions(3, 0)
@@ -172,4 +173,4 @@ def _joined(*tables: Table) -> Table:
     return made
 
 
-SMOOTH: Table = _joined(_PARTS, _FURTHER)
+SMOOTH: Table = _joined(_PARTS, _FURTHER, CONVOLUTION_PARTS)

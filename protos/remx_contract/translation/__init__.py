@@ -20,9 +20,24 @@ TRANSLATORS: Final[dict[str, Translator]] = {**indexing.TRANSLATORS, **gradients
 """From the name of a row that MXNet does not have, or cannot use in symbols, to what translates it."""
 
 UNTRANSLATED: Final = frozenset(
-    {"_detach", "_index_put", "_init_bilinear", "_init_orthogonal", "_pad_back", "_polygamma"}
+    {
+        "_convolution_weight",
+        "_detach",
+        "_index_put",
+        "_init_bilinear",
+        "_init_orthogonal",
+        "_pad_back",
+        "_polygamma",
+        "_pooling_pick",
+        "_pooling_put",
+        "_pooling_spread",
+        "_pooling_sum",
+        "_resample",
+        "_resample_back",
+    }
 )
-"""Rows that MXNet has no op for. The first four are in no history, since nothing is recorded of them."""
+"""Rows that MXNet has no op for. Of four nothing is recorded, so that they are in no history: `_detach`,
+`_index_put` and the initializers."""
 
 OWN: Final = frozenset(TRANSLATORS) - {"_copyto"} | UNTRANSLATED
 """All rows that MXNet does not have."""
