@@ -38,8 +38,8 @@ ROWS = (
         grad=RULES,
         arity=lambda attrs: 2 if attrs.mode == "like" else 1,
         doc="Images of shape (batch, channels, height, width) interpolated linearly: to `height` and "
-        "`width`, or `scale_height` and `scale_width` times their size; in the mode `like` to the size of that input, "
-        "in `odd_scale` scaled to an odd length where there was one, in `to_even_down` and the like to the "
+        "`width`, or `scale_height` and `scale_width` times their size; in the mode `like` to the size of that "
+        "input, in `odd_scale` scaled to an odd length where there was one, in `to_even_down` and the like to the "
         "nearest such length. With `align_corners` the corners' centres stay where they are, without it "
         "their edges.",
     ),
@@ -77,7 +77,7 @@ ROWS = (
         doc="Images `scale` times as high and wide. `nearest` repeats each pixel, and takes several inputs: "
         "all are enlarged to the first one's size and joined along the channels, or summed with "
         "`multi_input_mode`. `bilinear` is a deconvolution of each channel, with the second input as its "
-        "weight of shape (channels, 1, k, k) where k is 2 * scale - scale % 2, and `num_filter` the channels. "
-        "`workspace` has no effect.",
+        "weight of shape (channels, 1, k, k) where k is 2 * scale - scale % 2, and `num_filter` the "
+        "channels. `workspace` has no effect.",
     ),
 )

@@ -117,7 +117,7 @@ class Pool(NamedTuple):
         return g
 
     def firsts(self, xp: Any, image: Any, maxima: Any) -> Any:
-        """For each position of the kernel, in order: windows, pixels, and where these are the first maximum."""
+        """For each position of the kernel, windows, pixels, and where these are the first maximum."""
         free = xp.ones(maxima.shape, bool)
         for position in product(*map(range, self.geometry.kernel)):
             found = self.geometry.places(position, self.lengths, self.counts)
