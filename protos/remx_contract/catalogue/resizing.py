@@ -38,10 +38,10 @@ ROWS = (
         grad=RULES,
         arity=lambda attrs: 2 if attrs.mode == "like" else 1,
         doc="Images of shape (batch, channels, height, width) interpolated linearly: to `height` and "
-        "`width`, or `scale_height` and `scale_width` times their size; in the mode `like` to the size of that "
-        "input, in `odd_scale` scaled to an odd length where there was one, in `to_even_down` and the like to the "
-        "nearest such length. With `align_corners` the corners' centres stay where they are, without it "
-        "their edges.",
+        "`width`, or `scale_height` and `scale_width` times their size; in the mode `like` to the size of "
+        "that input, in `odd_scale` scaled to an odd length where there was one, in `to_even_down` and the "
+        "like to the nearest such length. With `align_corners` the corners' centres stay where they are, "
+        "without it their edges.",
     ),
     Op(
         "_resample",

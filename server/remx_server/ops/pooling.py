@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from operator import mul
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,16 +118,79 @@ class Pool(NamedTuple):
         return g
 
     def firsts(self, xp: Any, image: Any, maxima: Any) -> Any:
-        """For each position of the kernel, windows, pixels, and where these are the first maximum."""
-        free = xp.ones(maxima.shape, bool)
-        for position in product(*map(range, self.geometry.kernel)):
+        """Which position of the kernel has the first maximum of each window: as numbers from the last one's,
+        1, up to the first one's; 0 where no position has it.
+        """
+        positions = list(product(*map(range, self.geometry.kernel)))
+        dtype = xp.uint8 if len(positions) < 256 else xp.int32
+        made = xp.zeros(maxima.shape, dtype)
+        lanes = self._lanes(xp, image)
+        for rank, position in enumerate(reversed(positions), 1):
+            found = self.geometry.places(position, self.lengths, self.counts)
+            if found is not None:
+                windows, pixels = (..., *found[0]), found[1]
+                here = lanes(pixels) == maxima[windows]
+                part = made[windows]
+                xp.maximum(part, here.astype(dtype) * dtype(rank), out=part)
+        return made
+
+    def _lanes(self, xp: Any, image: Any) -> Any:
+        """A function that selects pixels by slices; columns that are strides apart are first put together."""
+        step = self.geometry.stride[2]
+        if step == 1:
+            return lambda pixels: image[(..., *pixels)]
+        lanes: dict[int, Any] = {}
+
+        def select(pixels: Any) -> Any:
+            depth, rows, columns = pixels
+            first, lane = divmod(columns.start, step)
+            if lane not in lanes:
+                lanes[lane] = xp.ascontiguousarray(image[..., lane::step])
+            count = -(-(columns.stop - columns.start) // step)
+            return lanes[lane][..., depth, rows, first : first + count]
+
+        return select
+
+    def put_apart(self, xp: Any, g: Any, ranks: Any, out: Any) -> None:
+        """Write the numbers to where the first maxima are, by their ranks, if no pixel is in two windows."""
+        positions = list(product(*map(range, self.geometry.kernel)))
+        for rank, position in enumerate(reversed(positions), 1):
             found = self.geometry.places(position, self.lengths, self.counts)
             if found is not None:
                 windows, pixels = (..., *found[0]), (..., *found[1])
-                here = image[pixels] == maxima[windows]
-                here &= free[windows]
-                free[windows] ^= here
-                yield windows, pixels, here
+                xp.multiply(g[windows], ranks[windows] == rank, out=out[pixels])
+
+    def indices(self, xp: Any, image: Any, maxima: Any) -> tuple[Any, Any]:
+        """Where in its memory the image has each window's first maximum, and where there is one at all."""
+        steps = [stride // image.itemsize for stride in image.strides]
+        if self.counts == (1, 1, 1) and self.geometry.kernel == self.lengths:
+            return self._index_of_all(xp, image, maxima, steps)
+        ranks = self.firsts(xp, image, maxima)
+        kernel, stride, _, pad, _ = self.geometry
+        offsets = [sum(map(mul, position, steps[2:])) for position in product(*map(range, kernel))]
+        made = xp.asarray(np.array([0, *reversed(offsets)])).take(ranks)
+        for axis, length in enumerate(maxima.shape):
+            first = np.arange(length)
+            if axis > 1:
+                first = first * stride[axis - 2] - pad[axis - 2]
+            made += xp.asarray((first * steps[axis]).reshape(-1, *(1,) * (4 - axis)))
+        found = ranks > 0
+        made *= found
+        return made, found
+
+    def _index_of_all(self, xp: Any, image: Any, maxima: Any, steps: Any) -> tuple[Any, Any]:
+        here = (image == maxima).reshape(*image.shape[:2], -1)
+        flat = here.argmax(axis=2)[..., None, None, None]
+        _, rows, columns = self.lengths
+        made = (
+            flat // (rows * columns) * steps[2]
+            + flat // columns % rows * steps[3]
+            + flat % columns * steps[4]
+        )
+        batch, channels = xp.arange(image.shape[0]) * steps[0], xp.arange(image.shape[1]) * steps[1]
+        made = made + (batch[:, None] + channels)[..., None, None, None]
+        found = here.any(axis=2)[..., None, None, None]
+        return made * found, found
 
     @property
     def apart(self) -> bool:
@@ -277,17 +341,15 @@ def _(g, data_spec, kernel, stride, pad, channels_last, mean):
 def put(xp, data, pooled, maxima, kernel, stride, pad, channels_last):
     pool = Pool.of(kernel, stride, pad, "none", channels_last, pooled.shape, maxima.shape)
     made = xp.zeros(pooled.shape, working(data[:0]).dtype)
-    target, g = in_three(made, channels_last), in_three(data, channels_last)
-    for windows, pixels, here in pool.firsts(xp, *_pair(pooled, maxima, channels_last)):
-        if pool.apart:
-            xp.multiply(g[windows], here, out=target[pixels])
-        else:
-            target[pixels] += g[windows] * here
+    image, tops = in_three(pooled, channels_last), in_three(maxima, channels_last)
+    g = in_three(data, channels_last)
+    if pool.apart and pool.counts != (1, 1, 1):
+        pool.put_apart(xp, g, pool.firsts(xp, image, tops), in_three(made, channels_last))
+    else:
+        indices, found = pool.indices(xp, image, tops)
+        values = (g * found).astype(made.dtype, copy=False)
+        xp.add.at(made.reshape(-1), indices.ravel(), values.ravel())
     return made.astype(data.dtype, copy=False)
-
-
-def _pair(pooled, maxima, last):
-    return in_three(pooled, last), in_three(maxima, last)
 
 
 @put.vjp("data")
@@ -298,11 +360,9 @@ def _(g, pooled, maxima, kernel, stride, pad, channels_last):
 @kernel(op="_pooling_pick", kinds="f")
 def pick(xp, data, pooled, maxima, kernel, stride, pad, channels_last):
     pool = Pool.of(kernel, stride, pad, "none", channels_last, pooled.shape, maxima.shape)
-    made = xp.zeros(maxima.shape, data.dtype)
-    target, values = in_three(made, channels_last), in_three(data, channels_last)
-    for windows, pixels, here in pool.firsts(xp, *_pair(pooled, maxima, channels_last)):
-        target[windows] += values[pixels] * here
-    return made
+    indices, found = pool.indices(xp, in_three(pooled, channels_last), in_three(maxima, channels_last))
+    made = data.ravel()[indices] * found
+    return _as_output(xp, made, data, maxima, channels_last)
 
 
 @pick.vjp("data")
