@@ -92,6 +92,7 @@ TYPES = {
     "int (non-negative)": {INT.name},
     "int or None": {optional(INT).name},
     "long": {INT.name},
+    "long (non-negative)": {INT.name},
     "real_t": {FLOAT.name},
     "string": {STRING.name},
     # A pair of numbers that MXNet does not name.

@@ -121,6 +121,12 @@ def _odd_heads(case: Case) -> bool:
     return bool(case.inputs[0][2] % (3 * case.value("heads")))
 
 
+def _no_window(case: Case) -> bool:
+    kernel = case.value("kernel")
+    pads = case.value("pad") if "pad" in case.attrs else (0, 0)
+    return min(*kernel, 1) < 1 or any(not 0 <= pad < size for pad, size in zip(pads, kernel, strict=False))
+
+
 class Difference(NamedTuple):
     """Calls that MXNet's inference accepts and the catalogue refuses."""
 
@@ -195,6 +201,16 @@ DIFFERENCES = (
     Difference("shape", ("_linalg_potrf", "_linalg_potri", "_linalg_sumlogdiag"), _not_square, UNCHECKED),
     Difference("shape", ("where",), lambda c: len(c.inputs[0]) > len(c.inputs[1]), LATE),
     Difference("shape", ("norm",), lambda c: "ord" in c.attrs and c.value("ord") not in (1, 2), LATE),
+    Difference("shape", ("Pooling",), _no_window, LATE),
+    Difference("shape", ("im2col",), lambda c: len(c.inputs[0]) != len(c.value("kernel")) + 2, LATE),
+    Difference(
+        "shape",
+        ("_contrib_AdaptiveAvgPooling2D", "_contrib_BilinearResize2D"),
+        lambda c: len(c.inputs[0]) == 5,
+        LATE,
+    ),
+    Difference("shape", ("col2im",), lambda c: len(c.inputs[0]) == 4, LATE),
+    Difference("shape", ("UpSampling",), lambda c: c.inputs[0][0] != c.inputs[1][0], LATE),
     Difference("shape", ("khatri_rao",), lambda c: len(c.inputs[0]) > 2, LATE),
     Difference("dtype", ("Pad", "L2Normalization"), lambda c: not c.inputs[0].startswith("float"), LATE),
 )

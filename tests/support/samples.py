@@ -13,6 +13,7 @@ import numpy as np
 from .samples_base import Input, Refusal, Sample, Table
 from .samples_binary import BINARY_BCAST, BINARY_ELEMWISE, BINARY_SCALAR
 from .samples_contrib import CONTRIB
+from .samples_convolution import CONVOLUTION, POOLING, RESIZING
 from .samples_densities import DENSITIES
 from .samples_image import IMAGE
 from .samples_index import INDEX, SEQUENCE
@@ -47,6 +48,7 @@ FAMILIES: dict[str, Table] = {
     "binary_scalar": BINARY_SCALAR,
     "concat": CONCAT,
     "contrib": CONTRIB,
+    "convolution": CONVOLUTION,
     "create": CREATE,
     "densities": DENSITIES,
     "grad_ctl": GRAD_CTL,
@@ -60,7 +62,9 @@ FAMILIES: dict[str, Table] = {
     "nn_softmax": NN_SOFTMAX,
     "normalization": NORMALIZATION,
     "ordering": ORDERING,
+    "pooling": POOLING,
     "reduce": REDUCE,
+    "resizing": RESIZING,
     "scan": SCAN,
     "sequence": SEQUENCE,
     "shape": SHAPE,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .samples_base import Sample, Table, away, distinct, index, positions, regular, sample, x
+from .samples_convolution import CONVOLUTION_PARTS
 from .samples_norm import NORMALIZATION_SMOOTH
 
 _KEY = (("slice", 1, None, None), ("int", 0), ("array",))
@@ -183,3 +184,4 @@ def _joined(*tables: Table) -> Table:
 
 
 SMOOTH: Table = _joined(_PARTS, _FURTHER, NORMALIZATION_SMOOTH)
+SMOOTH: Table = _joined(_PARTS, _FURTHER, CONVOLUTION_PARTS)

@@ -22,6 +22,7 @@ TRANSLATORS: Final[dict[str, Translator]] = {**indexing.TRANSLATORS, **gradients
 UNTRANSLATED: Final = frozenset(
     {
         "_batch_norm_back",
+        "_convolution_weight",
         "_detach",
         "_group_norm_back",
         "_index_put",
@@ -33,6 +34,12 @@ UNTRANSLATED: Final = frozenset(
         "_move_moments",
         "_pad_back",
         "_polygamma",
+        "_pooling_pick",
+        "_pooling_put",
+        "_pooling_spread",
+        "_pooling_sum",
+        "_resample",
+        "_resample_back",
         "_softmax_output_back",
     }
 )
