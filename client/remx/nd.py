@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from remx_contract.signature import names
 
-from . import random
+from . import _contrib, random
 from ._creation import (
     arange,
     array,
@@ -64,6 +64,8 @@ def _function(name: str, space: str) -> Callable[..., Any] | None:
 
 op = _Namespace("op", "")
 contrib = _Namespace("contrib", "contrib")
+for _name in _contrib.__all__:
+    setattr(contrib, _name, getattr(_contrib, _name))
 linalg = _Namespace("linalg", "linalg")
 image = _Namespace("image", "image")
 _internal = _Namespace("_internal", "_internal")

@@ -16,6 +16,7 @@ from .samples_densities import DENSITIES
 from .samples_index import INDEX, SEQUENCE
 from .samples_nn import MATMUL, NN_ACT, NN_NORM, NN_SOFTMAX
 from .samples_norm import NN_LOSSOUT, NORMALIZATION
+from .samples_optimizers import AMP, OPTIMIZERS
 from .samples_reduce import ARGREDUCE, ORDERING, REDUCE, SCAN
 from .samples_refused import REFUSED, REFUSED_LATE
 from .samples_shape import CONCAT, CREATE, GRAD_CTL, SHAPE, SLICE
@@ -38,6 +39,7 @@ __all__ = [
 
 # Each family is one file of golden vectors.
 FAMILIES: dict[str, Table] = {
+    "amp": AMP,
     "argreduce": ARGREDUCE,
     "binary_bcast": BINARY_BCAST,
     "binary_elemwise": BINARY_ELEMWISE,
@@ -53,6 +55,7 @@ FAMILIES: dict[str, Table] = {
     "nn_norm": NN_NORM,
     "nn_softmax": NN_SOFTMAX,
     "normalization": NORMALIZATION,
+    "optimizers": OPTIMIZERS,
     "ordering": ORDERING,
     "reduce": REDUCE,
     "scan": SCAN,
