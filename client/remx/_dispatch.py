@@ -272,10 +272,11 @@ def _issue(
     if mode & RECORDING:
         for array in inputs:
             tracked |= array._tracked
-        if plan.ref.op.mutates:
-            # What an op writes in place, and what it writes there, must not be part of the recorded
-            # computation.
-            _refuse_tracked(plan.ref.op, inputs)
+        op = plan.ref.op
+        if op.mutates:
+            # What an op writes in place must not be part of the recorded computation; nor what it writes
+            # there, if it does nothing else.
+            _refuse_tracked(op, [inputs[k] for k in op.mutated(len(inputs))] if plan.out_specs else inputs)
     if plan.big and session.dead:
         session.release_now()
     if out is not None:

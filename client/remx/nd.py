@@ -14,6 +14,7 @@ from remx_contract.signature import names
 
 from . import random
 from ._counted import boolean_mask, histogram
+from . import _contrib, random
 from ._creation import (
     arange,
     array,
@@ -66,6 +67,8 @@ def _function(name: str, space: str) -> Callable[..., Any] | None:
 op = _Namespace("op", "")
 contrib = _Namespace("contrib", "contrib")
 contrib.boolean_mask = boolean_mask
+for _name in _contrib.__all__:
+    setattr(contrib, _name, getattr(_contrib, _name))
 linalg = _Namespace("linalg", "linalg")
 image = _Namespace("image", "image")
 _internal = _Namespace("_internal", "_internal")

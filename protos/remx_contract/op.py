@@ -107,8 +107,9 @@ class Op:
         How many outputs the user sees, as a number or from the attributes.
     hidden : int or callable
         Further outputs that only the gradient rules see (a dropout mask), as a number or from the attributes.
-    mutates : tuple of int
-        Inputs that the kernel writes in place. Such an op may have no outputs.
+    mutates : tuple of int or callable
+        Inputs that the kernel writes in place, by their positions or from how many inputs there are. Such an
+        op may have no outputs.
     view : bool
         The output shares the first input's memory.
     random : bool
@@ -128,7 +129,7 @@ class Op:
     arity: Callable[[Attrs], int] | None = None
     outputs: int | Callable[[Attrs], int] = 1
     hidden: int | Callable[[Attrs], int] = 0
-    mutates: tuple[int, ...] = ()
+    mutates: tuple[int, ...] | Callable[[int], tuple[int, ...]] = ()
     view: bool = False
     random: bool = False
     broadcast: bool = False
@@ -210,3 +211,7 @@ class Op:
     def hidden_count(self, attrs: Attrs) -> int:
         """How many further outputs there are."""
         return self.hidden if isinstance(self.hidden, int) else self.hidden(attrs)
+
+    def mutated(self, count: int) -> tuple[int, ...]:
+        """The positions of those of ``count`` inputs that the kernel writes in place."""
+        return self.mutates if isinstance(self.mutates, tuple) else self.mutates(count)

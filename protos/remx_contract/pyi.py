@@ -22,6 +22,7 @@ from types import ModuleType
 
 from numpy.typing import DTypeLike
 
+from . import _contrib
 from . import random as random
 from ._creation import arange as arange
 from ._creation import array as array
@@ -86,6 +87,14 @@ PYTHON_LEVEL = (
 # fmt: on
 """The client's functions of two operands, each an array or a number."""
 
+# fmt: off
+CONTRIB = (
+    "adamw_update", "mp_adamw_update", "multi_adamw_update", "multi_mp_adamw_update",
+    "multi_lamb_update", "multi_mp_lamb_update",
+)
+# fmt: on
+"""The client's functions of ``nd.contrib`` that are no ops."""
+
 _TAKEN = set(re.findall(r" as (\w+)$", _ND, re.MULTILINE)) | set(PYTHON_LEVEL)
 
 
@@ -100,6 +109,8 @@ def module() -> str:
         lines += ["", f"class {space}:", *_MEMBERS.get(space, ())]
         functions = sorted(names(space).items())
         lines += [f"    @staticmethod\n    {_function(name, op)}" for name, op in functions] or ["    ..."]
+        if space == "contrib":
+            lines += [f"    {name} = staticmethod(_contrib.{name})" for name in CONTRIB]
     return "\n".join(lines) + "\n"
 
 

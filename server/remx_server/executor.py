@@ -258,29 +258,40 @@ class Executor(Allowance):
         targets: Sequence[Value],
     ) -> None:
         """Run an op and write its outputs into existing values; see :meth:`run`."""
-        if spec.kernel.ufunc and not mode & RECORDING and self._straight(spec, values, per_call, targets):
+        if spec.kernel.takes_out and self._straight(spec, values, per_call, mode, targets):
             return
         for value, target in zip(self.run(spec, values, per_call, mode, site), targets, strict=True):
             self.write(target, value, mode)
 
     def _straight(
-        self, spec: OpSpec, values: Sequence[Value], per_call: dict[str, Any], targets: Sequence[Value]
+        self,
+        spec: OpSpec,
+        values: Sequence[Value],
+        per_call: dict[str, Any],
+        mode: int,
+        targets: Sequence[Value],
     ) -> bool:
-        """Let a ufunc write straight into the only target's memory, where it fits; returns whether it did."""
-        target = targets[0]
+        """Let a kernel write straight into the targets' memory, where it fits; returns whether it did."""
+        if mode & RECORDING and (spec.kernel.ufunc or any(map(tape.tracked, [*values, *targets]))):
+            return False
         key = tuple(map(_spec_of, values))
         plan = spec.plans.get(key) or spec.plan(key)
         backend = spec.backend or values[0].backend
-        if target.spec is not plan.only or target.backend is not backend or target.failure is not None:
-            return False
+        for target, out_spec in zip(targets, plan.out_specs, strict=True):
+            if target.spec is not out_spec or target.backend is not backend or target.failure is not None:
+                return False
         if self.several_devices:
             values = self._gather(values, backend)
         call = plan.calls.get(backend) or self._bind(spec, plan, backend, 0)
+        out = target.data if plan.only is not None else tuple(map(_data_of, targets))
         try:
-            call(*map(_data_of, values), out=target.data, **per_call)
+            call(*map(_data_of, values), out=out, **per_call)
         except Exception as error:
             raise classify(error, spec.op.name) from error
-        mark_written(target)
+        for target in targets:
+            mark_written(target)
+        if not spec.plain:
+            self._note_sharing(spec, values, targets)
         return True
 
     def _bind(self, spec: OpSpec, plan: Plan, backend: Backend, mode: int) -> Callable[..., Any]:
@@ -302,7 +313,7 @@ class Executor(Allowance):
         """Note whose memory a view shares, and the writes to what was mutated."""
         if spec.op.view:
             outputs[0].base = values[0].base or values[0]
-        for index in spec.op.mutates:
+        for index in spec.op.mutated(len(values)):
             mark_written(values[index])
 
     @staticmethod

@@ -358,7 +358,7 @@ class Tracer:
             return
         places = {slot for slot, _, _ in self.program.places}
         if (
-            any(arguments[index] not in places for index in spec.op.mutates)
+            any(arguments[index] not in places for index in spec.op.mutated(len(arguments)))
             or spec.op.random
             or spec.op.hidden
             or not (made or spec.op.mutates)

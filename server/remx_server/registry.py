@@ -112,6 +112,9 @@ class Kernel:
         A rule that gives the gradients of all inputs at once.
     ufunc : str
         The name of the array module's ufunc that the kernel consists of, if that is all it does.
+    takes_out : bool
+        Whether the function takes ``out``, the array to write the result into, or a tuple of them for several
+        outputs.
     kinds : str
         The kinds of dtypes (NumPy's letters) that the first output may have; others are refused as the op
         runs.
@@ -134,7 +137,8 @@ class Kernel:
         names = [name.lstrip("*") for name in self.op.inputs]
         if parameters[: len(names) + 1] != ["xp", *names]:
             raise TypeError(f"the kernel of {self.op.name} takes {parameters}, its row says xp, {names}")
-        self.attr_names = tuple(parameters[len(names) + 1 :])
+        self.takes_out = "out" in parameters
+        self.attr_names = tuple(name for name in parameters[len(names) + 1 :] if name != "out")
         known = self.op.attr_of.keys() | SPECIALS
         if unknown := set(self.attr_names) - known:
             raise TypeError(f"the kernel of {self.op.name} asks for {unknown}, which its row does not have")
@@ -143,6 +147,7 @@ class Kernel:
         self.wants_out_specs = "out_specs" in self.attr_names
 
     attr_names: tuple[str, ...] = ()
+    takes_out = False
     wants_training = False
     wants_random = False
     wants_out_specs = False
@@ -236,6 +241,7 @@ class UfuncKernel(Kernel):
         reverse: bool = False,
     ) -> None:
         super().__init__(op, lambda: None, ufunc, kinds)
+        self.takes_out = True
         self.integers = integers
         self.scalar = scalar
         self.reverse = reverse

@@ -193,7 +193,7 @@ class Runner:
         at = inputs_end + spec.words
         handles = code[at : at + spec.outputs]
         producer = tape.broken(values) if head & codec.RECORDING else None
-        for index in spec.op.mutates:
+        for index in spec.op.mutated(len(values)):
             mutated = values[index]
             if mutated is not None:
                 mutated.spoil(failure)

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 import remx
-from remx import nd
+from remx import _contrib, nd
 from remx._fluent import Fluent
 from remx._operators import ELEMENTWISE
 from remx_contract import pyi
@@ -43,6 +43,11 @@ def test_the_stub_has_every_function() -> None:
     assert set(dir(nd)) <= defined(stub.body)
     for space in SPACES:
         assert set(names(space)) <= defined(class_body(stub, space))
+
+
+def test_the_stub_has_the_functions_of_contrib() -> None:
+    assert set(pyi.CONTRIB) == set(_contrib.__all__)
+    assert all(f"    {name} = staticmethod(_contrib.{name})\n" in pyi.module() for name in pyi.CONTRIB)
 
 
 def test_the_stub_has_every_method() -> None:

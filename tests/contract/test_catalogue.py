@@ -130,7 +130,8 @@ def test_row_is_whole(name: str) -> None:
     assert "  " not in op.doc
     names = [*(given.lstrip("*") for given in op.inputs), *op.attr_of]
     assert len(names) == len(set(names)) == len(op.inputs) + len(op.attrs)
-    assert all(0 <= index < len(op.inputs) for index in op.mutates)
+    count = 12 if op.variadic else len(op.inputs)
+    assert all(0 <= index < count for index in op.mutated(count))
     for attr in op.attrs:
         if attr.default is not REQUIRED:
             assert attr.parse(name, attr.default) == attr.default, f"{attr.name}'s default is not canonical"

@@ -142,10 +142,12 @@ SCALAR_OPS = tuple(name for name in OPS if name.endswith("_scalar") and name != 
 LATE = "MXNet finds out when the op runs, and fails then"
 UNCHECKED = "MXNet never checks it, and reads or writes memory that is not the array's"
 DIFFERENCES = (
-    Difference("shape", ("Cast", *DTYPED), lambda c: "bfloat16" in c.attrs.values(), "not in NumPy"),
+    Difference(
+        "shape", ("Cast", "amp_cast", *DTYPED), lambda c: "bfloat16" in c.attrs.values(), "not in NumPy"
+    ),
     Difference(
         "dtype",
-        ("Cast", "_full", "_ones", "_zeros", *DTYPED),
+        ("Cast", "amp_cast", "_full", "_ones", "_zeros", *DTYPED),
         lambda c: "bfloat16" in c.attrs.values(),
         "not in NumPy",
     ),

@@ -6,15 +6,17 @@ Run by an interpreter that has MXNet 1.9.1 (CPU) and NumPy 1.23; it needs nothin
     python tests/golden/make.py unary       # write some
     python tests/golden/make.py --check     # compute again and compare with the files, bit for bit
 
-A family is ``<family>.npz``, with ``<op>/<index>/out<k>`` for every output of a sample and, where the sample
-has gradients, ``<op>/<index>/grad<i>``: the gradient of ``sum_k(out_k * head_k)`` for input ``i``. Of an op
-that keeps a state, ``after<i>`` is what its backward pass left in input ``i``. Each family runs in a process
-of its own, as a kernel can end the process that calls it. Refusals are checked, not stored.
+A family is ``<family>.npz``, with ``<op>/<index>/out<k>`` for every output of a sample,
+``<op>/<index>/state<i>`` for every input that the op changed and, where the sample has gradients,
+``<op>/<index>/grad<i>``: the gradient of ``sum_k(out_k * head_k)`` for input ``i``. Of an op whose backward
+pass keeps a state, ``after<i>`` is what that left in input ``i``. Each family runs in a process of its own, as a
+kernel can end the process that calls it. Refusals are checked, not stored.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -41,24 +43,41 @@ from support.samples import (  # noqa: E402
 
 # The one op that MXNet's front end offers only under its alias.
 ALIASES = {"_np_cumsum": "cumsum"}
+# Ops that MXNet has for sparse gradients only, and that write the weight.
+SPARSE = ("_sparse_adagrad_update", "_contrib_group_adagrad_update")
+# MXNet's kernels of oneDNN refuse most dtypes of these.
+WITHOUT_ONEDNN = ("amp",)
 REFUSALS = "refusals"
-# The inputs that ops keep their state in.
+# The inputs that backward passes keep the state of ops in.
 STATES = dict.fromkeys(("BatchNorm", "_contrib_BatchNormWithReLU", "_contrib_SyncBatchNorm"), (3, 4))
+
+
+def setting(family: str) -> dict[str, str]:
+    """What the environment of a family's process has to have."""
+    return {"MXNET_MKLDNN_ENABLED": "0"} if family in WITHOUT_ONEDNN else {}
 
 
 def function(op: str) -> Callable[..., Any]:
     """The generated function of an op, by canonical name."""
     name = ALIASES.get(op, op)
     for prefix, module in ("_contrib_", mx.nd.contrib), ("_linalg_", mx.nd.linalg), ("_image_", mx.nd.image):
+    if name == "_sparse_adagrad_update":
+        return mx.nd.sparse.adagrad_update
+    for prefix, module in ("_contrib_", mx.nd.contrib), ("_linalg_", mx.nd.linalg):
         if name.startswith(prefix):
             return getattr(module, name.removeprefix(prefix))
     return getattr(mx.nd._internal if name.startswith("_") else mx.nd.op, name)
 
 
-def destination(op: str, inputs: list[mx.nd.NDArray]) -> dict[str, mx.nd.NDArray]:
-    """The output array of the two ops that MXNet runs only with one: an input itself, and a copy's target."""
-    if op == "_scatter_set_nd":
+def destination(op: str, inputs: list[mx.nd.NDArray], attrs: Mapping[str, object]) -> dict[str, Any]:
+    """The output arrays of the ops that MXNet runs only with one: an input itself, or new ones."""
+    if op == "_scatter_set_nd" or op in SPARSE:
         return {"out": inputs[0]}
+    weights: Any = attrs.get("num_weights", attrs.get("num_tensors"))
+    if weights is not None:
+        # A few arrays for each weight, and for some of the ops one or two more.
+        each = (len(inputs) - 2 * ("preloaded" in op) - ("adamw" in op)) // weights
+        return {"out": [inputs[each * k].copy() for k in range(weights)]}
     if op == "_copyto":
         return {"out": mx.nd.zeros(inputs[0].shape, dtype=inputs[0].dtype)}
     return {}
@@ -66,7 +85,10 @@ def destination(op: str, inputs: list[mx.nd.NDArray]) -> dict[str, mx.nd.NDArray
 
 def call(op: str, attrs: Mapping[str, object], inputs: list[mx.nd.NDArray]) -> list[mx.nd.NDArray]:
     """Call an op and return its outputs as a list."""
-    made = function(op)(*inputs, **attrs, **destination(op, inputs))
+    given = list(inputs)
+    if op in SPARSE:
+        given[1] = given[1].tostype("row_sparse")
+    made = function(op)(*given, **attrs, **destination(op, inputs, attrs))
     return list(made) if isinstance(made, (list, tuple)) else [made]
 
 
@@ -88,6 +110,10 @@ def compute(op: str, index: int, sample: Sample) -> dict[str, np.ndarray]:
     else:
         outputs = call(op, sample.attrs, inputs)
     made = {f"{prefix}/out{k}": output.asnumpy() for k, output in enumerate(outputs)}
+    for k, before in enumerate(arrays(op, index) if op not in STATES else ()):
+        after = inputs[k].asnumpy()
+        if not any(inputs[k] is output for output in outputs) and after.tobytes() != before.tobytes():
+            made[f"{prefix}/state{k}"] = after
     if chosen:
         heads = [
             head_gradient(op, index, k, output.shape, np.dtype(output.dtype).name)
@@ -187,7 +213,7 @@ def main() -> None:
     for family in families:
         print(family, flush=True)
         command = [sys.executable, __file__, family, "--inside", *(["--check"] if options.check else [])]
-        if subprocess.run(command, check=False).returncode:
+        if subprocess.run(command, check=False, env=os.environ | setting(family)).returncode:
             failed.append(family)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

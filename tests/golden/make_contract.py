@@ -21,6 +21,8 @@ from remx_contract.catalogue import OPS
 HERE = Path(__file__).resolve().parent
 # Aliases of two other front ends, which the client does not mirror.
 OTHER_FRONT_ENDS = ("_np", "_sparse_")
+# MXNet's graphs infer these without their states: updates.json has the answers of its calls.
+WITHOUT_STATES = "optimizer"
 
 
 def signature(op: dict[str, Any]) -> dict[str, Any]:
@@ -39,11 +41,12 @@ def signature(op: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def vectors(folder: Path, kind: str, counts: dict[str, str]) -> dict[str, Any]:
+def vectors(folder: Path, kind: str, known: dict[str, Any]) -> dict[str, Any]:
     """The cases of the catalogue's ops as ``[attributes, inputs, outputs]``; None where MXNet refuses."""
-    made = {}
+    counts = {name: op["key_var_num_args"] for name, op in known.items()}
+    made: dict[str, Any] = {name: [] for name in known if name in OPS}
     for name, cases in json.loads((folder / f"{kind}_vectors.json").read_text()).items():
-        if name in OPS:
+        if name in OPS and known[name]["kernel_family"] != WITHOUT_STATES:
             made[name] = [
                 [
                     {key: value for key, value in attrs.items() if key != counts[name]},
@@ -65,8 +68,7 @@ def main() -> None:
     signatures = {name: signature(known[name]) for name in sorted(OPS) if name in known}
     lines = [f"{json.dumps(name)}: {json.dumps(made)}" for name, made in signatures.items()]
     (HERE / "signatures.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    counts = {name: op["key_var_num_args"] for name, op in known.items()}
-    inference = {kind: vectors(folder, kind, counts) for kind in ("shape", "dtype")}
+    inference = {kind: vectors(folder, kind, known) for kind in ("shape", "dtype")}
     text = json.dumps(inference, separators=(",", ":"))
     # Without a time stamp, so that the same data gives the same file.
     (HERE / "inference.json.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,13 +20,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from make import HERE, destination, function, on_device
+from make import HERE, destination, function, on_device, setting
 
 sys.path.insert(0, str(HERE.parent))
 
 import mxnet as mx
 from support.gradient_kinds import PATH, Answer, Call, calls, collected
-from support.samples import SAMPLES, head_gradient
+from support.samples import FAMILY_OF, SAMPLES, head_gradient
 
 ENDED = "the process ends"
 
@@ -60,7 +61,7 @@ def attempt(call: Call, chosen: set[int]) -> Answer:
         inputs[position].attach_grad()
     try:
         with mx.autograd.record():
-            made = named(call.op)(*inputs, **call.attrs, **destination(call.op, inputs))
+            made = named(call.op)(*inputs, **call.attrs, **destination(call.op, inputs, call.attrs))
         outputs = list(made) if isinstance(made, (list, tuple)) else [made]
         heads = [
             head_gradient(call.op, call.index, k, output.shape, np.dtype(output.dtype).name)
@@ -100,12 +101,18 @@ def unpacked(line: str) -> Answer:
         return [stored[str(k)] if str(k) in stored.files else None for k in range(count)]
 
 
-def answered(count: int) -> list[Answer]:
+def environment(call: Call) -> dict[str, str]:
+    """What the environment of a call's process has to have."""
+    return setting(FAMILY_OF.get(call.op, ""))
+
+
+def answered(every: list[Call]) -> list[Answer]:
     """The answers to all calls, from as many processes as it takes."""
     made: list[Answer] = []
-    while len(made) < count:
+    while len(made) < len(every):
         command = [sys.executable, __file__, str(len(made))]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        needed = os.environ | environment(every[len(made)])
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=needed)
         made += [unpacked(line) for line in done.stdout.splitlines()]
         if done.returncode:
             made.append(ENDED)
@@ -116,10 +123,13 @@ def main() -> None:
     """Answer the calls from the one whose number is given, or write the file."""
     every = calls()
     if len(sys.argv) > 1:
-        for call in every[int(sys.argv[1]) :]:
+        first = int(sys.argv[1])
+        for call in every[first:]:
+            if environment(call) != environment(every[first]):
+                break
             print(packed(gradients(call)), flush=True)
         return
-    found = collected(zip(every, answered(len(every)), strict=True))
+    found = collected(zip(every, answered(every), strict=True))
     rows = [f"{json.dumps(op)}: {json.dumps(kinds)}" for op, kinds in found.items()]
     PATH.write_text("{\n" + ",\n".join(rows) + "\n}\n")
 

@@ -86,7 +86,12 @@ def test_zero_rows_without_samples_give_zeros(op: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "op", [op for op, row in OPS.items() if row.grad is Grad.NONE and row.inputs and op not in UNRECORDED]
+    "op",
+    [
+        op
+        for op, row in OPS.items()
+        if row.grad is Grad.NONE and row.inputs and row.outputs and op not in UNRECORDED
+    ],
 )
 def test_a_gradient_through_none_is_an_error_that_names_the_op(op: str) -> None:
     runner = Runner()
@@ -97,6 +102,13 @@ def test_a_gradient_through_none_is_an_error_that_names_the_op(op: str) -> None:
         variable, outputs = without_samples(runner, op)
     with pytest.raises(NotDifferentiableError, match=op):
         runner.gradients(outputs, [None] * len(outputs), [variable])
+        variables, outputs = everything(runner, op, 0)
+    else:
+        variable, outputs = without_samples(runner, op)
+        variables = [variable]
+    for variable in variables:
+        with pytest.raises(NotDifferentiableError, match=op):
+            runner.gradients(outputs, [None] * len(outputs), [variable])
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from .samples_index import INDEX, SEQUENCE
 from .samples_linalg import LINALG
 from .samples_nn import MATMUL, NN_ACT, NN_NORM, NN_SOFTMAX
 from .samples_norm import NN_LOSSOUT, NORMALIZATION
+from .samples_optimizers import AMP, OPTIMIZERS
 from .samples_reduce import ARGREDUCE, ORDERING, REDUCE, SCAN
 from .samples_refused import REFUSED, REFUSED_LATE
 from .samples_shape import CONCAT, CREATE, GRAD_CTL, SHAPE, SLICE
@@ -42,6 +43,7 @@ __all__ = [
 
 # Each family is one file of golden vectors.
 FAMILIES: dict[str, Table] = {
+    "amp": AMP,
     "argreduce": ARGREDUCE,
     "binary_bcast": BINARY_BCAST,
     "binary_elemwise": BINARY_ELEMWISE,
@@ -61,6 +63,7 @@ FAMILIES: dict[str, Table] = {
     "nn_norm": NN_NORM,
     "nn_softmax": NN_SOFTMAX,
     "normalization": NORMALIZATION,
+    "optimizers": OPTIMIZERS,
     "ordering": ORDERING,
     "pooling": POOLING,
     "reduce": REDUCE,

@@ -26,11 +26,14 @@ class Golden:
         sample's ``grad`` is false.
     after
         By input position, what the input was after the backward pass, where that is not what it was before.
+    states
+        By input position, what the op made of an input that it writes in place.
     """
 
     outputs: tuple[np.ndarray, ...]
     gradients: dict[int, np.ndarray]
     after: dict[int, np.ndarray]
+    states: dict[int, np.ndarray]
 
 
 @cache
@@ -63,16 +66,13 @@ def golden(op: str, index: int) -> Golden:
         If the sample has none: it was added and the golden vectors were not made again.
     """
     stored = _family(FAMILY_OF[op])
-    outputs, gradients, after = {}, {}, {}
+    found: dict[str, dict[int, np.ndarray]] = {"out": {}, "grad": {}, "after": {}, "state": {}}
     for key, array in stored.items():
         name, position, what = key.rsplit("/", 2)
         if name == op and int(position) == index:
-            if what.startswith("out"):
-                outputs[int(what[len("out") :])] = array
-            elif what.startswith("after"):
-                after[int(what[len("after") :])] = array
-            else:
-                gradients[int(what[len("grad") :])] = array
-    if not outputs:
+            kind = what.rstrip("0123456789")
+            found[kind][int(what.removeprefix(kind))] = array
+    outputs = found["out"]
+    if not outputs and not found["state"]:
         raise KeyError(f"{op}/{index} has no golden vectors")
-    return Golden(tuple(outputs[k] for k in sorted(outputs)), gradients, after)
+    return Golden(tuple(outputs[k] for k in sorted(outputs)), found["grad"], found["after"], found["state"])

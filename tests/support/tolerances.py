@@ -39,6 +39,7 @@ OVERRIDES = {
     ("gamma", "float64"): _CONSTANTS,
     ("gammaln", "float64"): _CONSTANTS,
     ("L2Normalization", "float64"): _CONSTANTS,
+    ("_multi_lamb_update", "float64"): _CONSTANTS,
     ("hard_sigmoid", "float64"): _CONSTANTS,
     ("radians", "float64"): _CONSTANTS,
     ("LinearRegressionOutput", "float64"): _CONSTANTS,

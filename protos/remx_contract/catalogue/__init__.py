@@ -36,6 +36,9 @@ FAMILIES: Final = (
     "linalg",
     "contrib",
     "image",
+    "optimizers",
+    "multi_optimizers",
+    "amp",
 )
 """The modules of this package and, under the same names, of the server's ``ops``."""
 
@@ -85,5 +88,7 @@ def digest() -> bytes:
             for attr in op.attrs
         ]
         hidden = op.hidden if isinstance(op.hidden, int) else "by attributes"
-        lines.append(repr((name, op.inputs, attrs, hidden, op.mutates, op.view, op.random)))
+        # A function has no text of its own.
+        mutates = op.mutates if isinstance(op.mutates, tuple) else "several"
+        lines.append(repr((name, op.inputs, attrs, hidden, mutates, op.view, op.random)))
     return hashlib.sha256("\n".join(lines).encode()).digest()
