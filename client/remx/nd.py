@@ -12,9 +12,8 @@ from typing import Any, Final
 
 from remx_contract.signature import names
 
-from . import random
-from ._counted import boolean_mask, histogram
 from . import _contrib, random
+from ._counted import boolean_mask, histogram
 from ._creation import (
     arange,
     array,

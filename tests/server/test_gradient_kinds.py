@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 from remx_contract.catalogue import OPS
 from remx_contract.errors import MXNetError
-from support.gradient_kinds import BEYOND, Answer, Call, Kinds, calls, collected, golden_kinds
-from support.own_rows import GPU_ONLY, HELPERS, PLACES
 from support.gradient_kinds import BEYOND, NO_OUTPUTS, Answer, Call, Kinds, calls, collected, golden_kinds
-from support.own_rows import HELPERS, PLACES
+from support.own_rows import GPU_ONLY, HELPERS, PLACES
 from support.runner import Runner
 from support.samples import head_gradient
 
