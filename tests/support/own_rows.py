@@ -9,6 +9,8 @@ INITIAL = {"_init_bilinear"}
 # What gradient rules are written with, which the gradient suites run.
 HELPERS = {
     "_blank",
+    "_box_nms_back",
+    "_box_nms_rows",
     "_contract",
     "_diag_into",
     "_gate",

@@ -13,6 +13,7 @@ import numpy as np
 from .samples_base import Input, Refusal, Sample, Table
 from .samples_binary import BINARY_BCAST, BINARY_ELEMWISE, BINARY_SCALAR
 from .samples_densities import DENSITIES
+from .samples_detection import DETECTION
 from .samples_index import INDEX, SEQUENCE
 from .samples_nn import MATMUL, NN_ACT, NN_NORM, NN_SOFTMAX
 from .samples_reduce import ARGREDUCE, ORDERING, REDUCE, SCAN
@@ -44,6 +45,7 @@ FAMILIES: dict[str, Table] = {
     "concat": CONCAT,
     "create": CREATE,
     "densities": DENSITIES,
+    "detection": DETECTION,
     "grad_ctl": GRAD_CTL,
     "index": INDEX,
     "matmul": MATMUL,

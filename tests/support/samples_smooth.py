@@ -15,6 +15,14 @@ _CORNERS, _TURNED = positions(0, 2, shape=(2, 1)), positions(3, 0)
 
 _PARTS: Table = {
     "_gate": (sample(x(2, 3), positions(-1, 1, 2, -2, 1, 0, shape=(2, 3), dtype="float64")),),
+    "_box_nms_rows": (
+        sample(x(4, 6), positions(2, -1, 0, 3, dtype="int64"), coord_start=2, out_format="center"),
+        sample(x(1, 2, 5), positions(1, 0, shape=(1, 2), dtype="int64"), coord_start=0, in_format="center"),
+    ),
+    "_box_nms_back": (
+        sample(x(4, 6), positions(2, -1, 0, 3, dtype="int64"), coord_start=2, out_format="center"),
+        sample(x(1, 2, 5), positions(1, 0, shape=(1, 2), dtype="int64"), coord_start=0, in_format="center"),
+    ),
     "_polygamma": (sample(x(5, low=0.5, high=4.0)), sample(x(5, low=0.5, high=4.0), n=2)),
     "_sum_to": (sample(x(2, 3, 4), shape=(3, 1)), sample(x(2, 3), shape=(1,))),
     "_spread_to": (sample(x(3, 1), shape=(2, 3, 4)), sample(x(2, 3), shape=(2, 3))),

@@ -27,6 +27,7 @@ FAMILIES: Final = (
     "matmul",
     "random",
     "densities",
+    "detection",
     "initializers",
 )
 """The modules of this package and, under the same names, of the server's ``ops``."""

@@ -20,7 +20,16 @@ TRANSLATORS: Final[dict[str, Translator]] = {**indexing.TRANSLATORS, **gradients
 """From the name of a row that MXNet does not have, or cannot use in symbols, to what translates it."""
 
 UNTRANSLATED: Final = frozenset(
-    {"_detach", "_index_put", "_init_bilinear", "_init_orthogonal", "_pad_back", "_polygamma"}
+    {
+        "_detach",
+        "_index_put",
+        "_init_bilinear",
+        "_init_orthogonal",
+        "_pad_back",
+        "_polygamma",
+        "_box_nms_back",
+        "_box_nms_rows",
+    }
 )
 """Rows that MXNet has no op for. The first four are in no history, since nothing is recorded of them."""
 
