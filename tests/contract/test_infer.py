@@ -92,6 +92,12 @@ def _misfit(case: Case) -> bool:
     )
 
 
+def _too_few_channels(case: Case) -> bool:
+    groups = case.value("group_size") if "group_size" in case.attrs else 0
+    groups = groups or case.value("pooled_size")
+    return groups < 0 or case.inputs[0][1] < case.value("output_dim") * groups**2
+
+
 class Difference(NamedTuple):
     """Calls that MXNet's inference accepts and the catalogue refuses."""
 
@@ -146,6 +152,8 @@ DIFFERENCES = (
     Difference("shape", ("where",), lambda c: len(c.inputs[0]) > len(c.inputs[1]), LATE),
     Difference("shape", ("norm",), lambda c: "ord" in c.attrs and c.value("ord") not in (1, 2), LATE),
     Difference("shape", ("khatri_rao",), lambda c: len(c.inputs[0]) > 2, LATE),
+    Difference("shape", ("_contrib_PSROIPooling",), _too_few_channels, UNCHECKED),
+    Difference("dtype", ("_contrib_DeformablePSROIPooling",), lambda c: c.inputs[0] == c.inputs[1], LATE),
     Difference("shape", ("_contrib_box_decode",), lambda c: c.inputs[0] != c.inputs[1], LATE),
     Difference("dtype", ("Pad", "L2Normalization"), lambda c: not c.inputs[0].startswith("float"), LATE),
 )

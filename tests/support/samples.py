@@ -19,6 +19,7 @@ from .samples_nn import MATMUL, NN_ACT, NN_NORM, NN_SOFTMAX
 from .samples_reduce import ARGREDUCE, ORDERING, REDUCE, SCAN
 from .samples_refused import REFUSED, REFUSED_LATE
 from .samples_shape import CONCAT, CREATE, GRAD_CTL, SHAPE, SLICE
+from .samples_spatial import SPATIAL
 from .samples_unary import UNARY
 
 __all__ = [
@@ -58,6 +59,7 @@ FAMILIES: dict[str, Table] = {
     "sequence": SEQUENCE,
     "shape": SHAPE,
     "slice": SLICE,
+    "spatial": SPATIAL,
     "unary": UNARY,
 }
 SAMPLES: Table = {op: samples for table in FAMILIES.values() for op, samples in table.items()}

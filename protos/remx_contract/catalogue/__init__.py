@@ -28,6 +28,9 @@ FAMILIES: Final = (
     "random",
     "densities",
     "detection",
+    "regions",
+    "deformable",
+    "spatial",
     "initializers",
 )
 """The modules of this package and, under the same names, of the server's ``ops``."""

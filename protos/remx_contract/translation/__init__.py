@@ -21,17 +21,30 @@ TRANSLATORS: Final[dict[str, Translator]] = {**indexing.TRANSLATORS, **gradients
 
 UNTRANSLATED: Final = frozenset(
     {
+        "_affine_back",
+        "_bilinear_back",
+        "_bilinear_sample",
+        "_box_nms_back",
+        "_box_nms_rows",
+        "_deformable_back",
+        "_deformable_pool",
         "_detach",
         "_index_put",
         "_init_bilinear",
         "_init_orthogonal",
         "_pad_back",
+        "_part_spread",
+        "_part_sum",
+        "_place_add",
+        "_place_take",
         "_polygamma",
-        "_box_nms_back",
-        "_box_nms_rows",
+        "_ps_roi_pool_back",
+        "_roi_align_back",
+        "_roi_places",
+        "_scale_planes",
     }
 )
-"""Rows that MXNet has no op for. The first four are in no history, since nothing is recorded of them."""
+"""Rows that MXNet has no op for. Nothing is recorded of `_detach`, `_index_put` and initial values."""
 
 OWN: Final = frozenset(TRANSLATORS) - {"_copyto"} | UNTRANSLATED
 """All rows that MXNet does not have."""
