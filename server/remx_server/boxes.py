@@ -8,9 +8,10 @@ from typing import Any, Final
 Array = Any
 
 _BLOCK: Final = 256
-"""Boxes of which the overlaps with all further ones are computed at once."""
-_ELEMENTS: Final = 1 << 21
-"""How many overlaps are computed at once at most."""
+_SMALL: Final = 32
+"""How many boxes are settled at once, at most and at least."""
+_ELEMENTS: Final = 1 << 17
+"""How many overlaps are computed at once, about: they should stay in a CPU's cache."""
 CORNERS: Final = 4
 
 
@@ -38,29 +39,39 @@ def areas(xp: Any, boxes: Array, extra: int = 0) -> Array:
 
     ``extra`` is 1 where the last pixel belongs to a box.
     """
-    sides = boxes[..., 2:] - boxes[..., :2] + extra
-    area = sides[..., 0] * sides[..., 1]
-    # A zero of its own dtype: NumPy 1 makes float64 of arrays without axes.
-    return xp.where((sides > 0).all(axis=-1), area, area.dtype.type(0))
+    sides = xp.maximum(boxes[..., 2:] - boxes[..., :2] + extra, 0)
+    return sides[..., 0] * sides[..., 1]
 
 
 def overlaps(xp: Any, lhs: Array, rhs: Array, extra: int = 0) -> Array:
     """Intersection over union of boxes given by corners; 0 where they share nothing."""
-    wide_ = xp.minimum(lhs[..., 2], rhs[..., 2]) - xp.maximum(lhs[..., 0], rhs[..., 0])
-    high = xp.minimum(lhs[..., 3], rhs[..., 3]) - xp.maximum(lhs[..., 1], rhs[..., 1])
+    shared = _shared(xp, lhs, rhs, 0, extra)
+    shared *= _shared(xp, lhs, rhs, 1, extra)
+    union = areas(xp, lhs, extra) + areas(xp, rhs, extra)
+    union -= shared
+    # Nothing shared of nothing covered is 0 too.
+    xp.maximum(union, xp.finfo(union.dtype).tiny, out=union)
+    shared /= union
+    return shared
+
+
+def _shared(xp: Any, lhs: Array, rhs: Array, axis: int, extra: int) -> Array:
+    """How much of an axis two boxes share."""
+    length = xp.minimum(lhs[..., axis + 2], rhs[..., axis + 2])
+    length -= xp.maximum(lhs[..., axis], rhs[..., axis])
     if extra:
-        wide_ += extra
-        high += extra
-    xp.maximum(wide_, 0, out=wide_)
-    xp.maximum(high, 0, out=high)
-    shared = wide_ * high
-    union = areas(xp, lhs, extra) + areas(xp, rhs, extra) - shared
-    # Where nothing is shared the quotient is 0 already, unless nothing is covered either.
-    return shared / xp.where(shared > 0, union, union.dtype.type(1))
+        length += extra
+    return xp.maximum(length, 0, out=length)
 
 
 def suppressed(
-    xp: Any, boxes: Array, alive: Array, hit: Callable[[Array], Array], groups: Array | None, extra: int = 0
+    xp: Any,
+    boxes: Array,
+    alive: Array,
+    hit: Callable[[Array], Array],
+    groups: Array | None,
+    extra: int = 0,
+    most: int | None = None,
 ) -> Array:
     """Which boxes stay when each that stays removes the later ones that it hits.
 
@@ -77,24 +88,49 @@ def suppressed(
         Boxes remove boxes of the same group only; of all for None.
     extra : int
         See :func:`areas`.
+    most : int, optional
+        How many of a batch's boxes are wanted: those behind them may be left out.
 
     Returns
     -------
     array of bool, shape (batch, n)
     """
     batch, count = alive.shape
-    block = max(min(_BLOCK, _ELEMENTS // max(batch * count, 1)), 16)
-    kept = alive.copy()
-    for low in range(0, count, block):
-        high = min(low + block, count)
-        found = hit(overlaps(xp, boxes[:, low:high, None], boxes[:, None, low:], extra))
+    lanes = xp.arange(batch)[:, None]
+    kept = xp.zeros(alive.shape, bool)
+
+    def found(first: Array, second: Array) -> Array:
+        here, there = boxes[lanes, first][:, :, None], boxes[lanes, second][:, None]
+        hits = hit(overlaps(xp, here, there, extra))
         if groups is not None:
-            found &= groups[:, low:high, None] == groups[:, None, low:]
-        here = kept[:, low:high]
-        here[...] = _settled(xp, here, xp.triu(found[:, :, : high - low], 1))
-        if high < count:
-            kept[:, high:] &= ~(found[:, :, high - low :] & here[:, :, None]).any(axis=1)
+            hits &= groups[lanes, first][:, :, None] == groups[lanes, second][:, None]
+        return hits
+
+    left, there = _front(xp, xp.broadcast_to(xp.arange(count), alive.shape), alive)
+    while left.shape[1]:
+        block = min(max(_ELEMENTS // (batch * left.shape[1]), _SMALL), _BLOCK)
+        head, rest = left[:, :block], left[:, block:]
+        stays = _settled(xp, there[:, :block], xp.triu(found(head, head), 1))
+        kept[lanes, head] = stays
+        if not rest.shape[1] or (most is not None and bool((kept.sum(axis=1) >= most).all())):
+            break
+        by, real = _front(xp, head, stays)
+        there = there[:, block:].copy()
+        step = max(_ELEMENTS // max(batch * by.shape[1], 1), 1)
+        for low in range(0, rest.shape[1], step):
+            hits = found(by, rest[:, low : low + step]) & real[:, :, None]
+            there[:, low : low + step] &= ~hits.any(axis=1)
+        left, there = _front(xp, rest, there)
     return kept
+
+
+def _front(xp: Any, places: Array, there: Array) -> tuple[Array, Array]:
+    """The places that are there moved to the front, and as few of the others behind them as it takes."""
+    count = int(there.sum(axis=1).max()) if there.size else 0
+    if count == there.shape[1]:
+        return places, there
+    order = xp.argsort(~there, axis=1, kind="stable")[:, :count]
+    return xp.take_along_axis(places, order, axis=1), xp.take_along_axis(there, order, axis=1)
 
 
 def _settled(xp: Any, alive: Array, found: Array) -> Array:

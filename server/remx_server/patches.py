@@ -148,7 +148,7 @@ def windows(xp: Any, low: Array, high: Array, channels: int) -> Iterator[tuple[A
     """
     sizes = xp.maximum(high - low, 0)
     area = sizes[:, 0] * sizes[:, 1]
-    order = area.argsort(kind="stable")
+    order = xp.argsort(area, kind="stable")
     ranked = area[order].tolist()
     start = next((at for at, size in enumerate(ranked) if size), len(ranked))
     room = max(elements(xp) // max(channels, 1), 1)

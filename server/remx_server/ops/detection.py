@@ -45,7 +45,7 @@ def box_nms(
         order = order[:, :topk]
     best = wide(xp, _rows(xp, rows, order))
     boxes = as_corners(xp, best[..., coord_start : coord_start + CORNERS], in_format)
-    groups = None if force_suppress or id_index < 0 else best[..., id_index].astype(xp.int64)
+    groups = None if force_suppress or id_index < 0 else best[..., id_index].astype(xp.int32)
     alive = xp.take_along_axis(valid, order, axis=1)
     kept = suppressed(xp, boxes, alive, lambda found: found > overlap_thresh, groups)
     index = xp.full(rows.shape[:2], -1, xp.int64)
@@ -387,7 +387,7 @@ def _proposals(
         order = order[:, :rpn_pre_nms_top_n]
     boxes, scores = _rows(xp, boxes, order), xp.take_along_axis(scores, order, axis=1)
     everything = xp.ones(order.shape, bool)
-    kept = suppressed(xp, boxes, everything, lambda shared: shared > threshold, None, 1)
+    kept = suppressed(xp, boxes, everything, lambda shared: shared > threshold, None, 1, rpn_post_nms_top_n)
     places = sorted_positions(xp, ~kept, 1, True)
     # Where there are too few, they are repeated.
     found = xp.minimum(kept.sum(axis=1), rpn_post_nms_top_n)
