@@ -63,6 +63,13 @@ GRADIENTS = {
     # MXNet registers a gradient that is zero.
     "sign": Grad.ZERO,
     "zeros_like": Grad.ZERO,
+    "_contrib_MultiBoxDetection": Grad.ZERO,
+    "_contrib_MultiBoxPrior": Grad.ZERO,
+    "_contrib_MultiBoxTarget": Grad.ZERO,
+    "_contrib_MultiProposal": Grad.ZERO,
+    "_contrib_Proposal": Grad.ZERO,
+    "_contrib_bipartite_matching": Grad.ZERO,
+    "_contrib_box_iou": Grad.ZERO,
     # A constant depends on nothing.
     "_arange": Grad.ZERO,
     "_eye": Grad.ZERO,

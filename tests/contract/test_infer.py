@@ -127,6 +127,12 @@ def _no_window(case: Case) -> bool:
     return min(*kernel, 1) < 1 or any(not 0 <= pad < size for pad, size in zip(pads, kernel, strict=False))
 
 
+def _too_few_channels(case: Case) -> bool:
+    groups = case.value("group_size") if "group_size" in case.attrs else 0
+    groups = groups or case.value("pooled_size")
+    return groups < 0 or case.inputs[0][1] < case.value("output_dim") * groups**2
+
+
 class Difference(NamedTuple):
     """Calls that MXNet's inference accepts and the catalogue refuses."""
 
@@ -214,6 +220,9 @@ DIFFERENCES = (
     Difference("shape", ("col2im",), lambda c: len(c.inputs[0]) == 4, LATE),
     Difference("shape", ("UpSampling",), lambda c: c.inputs[0][0] != c.inputs[1][0], LATE),
     Difference("shape", ("khatri_rao",), lambda c: len(c.inputs[0]) > 2, LATE),
+    Difference("shape", ("_contrib_PSROIPooling",), _too_few_channels, UNCHECKED),
+    Difference("dtype", ("_contrib_DeformablePSROIPooling",), lambda c: c.inputs[0] == c.inputs[1], LATE),
+    Difference("shape", ("_contrib_box_decode",), lambda c: c.inputs[0] != c.inputs[1], LATE),
     Difference("dtype", ("Pad", "L2Normalization"), lambda c: not c.inputs[0].startswith("float"), LATE),
 )
 

@@ -15,6 +15,7 @@ from .samples_binary import BINARY_BCAST, BINARY_ELEMWISE, BINARY_SCALAR
 from .samples_contrib import CONTRIB
 from .samples_convolution import CONVOLUTION, POOLING, RESIZING
 from .samples_densities import DENSITIES
+from .samples_detection import DETECTION
 from .samples_image import IMAGE
 from .samples_index import INDEX, SEQUENCE
 from .samples_linalg import LINALG
@@ -24,6 +25,7 @@ from .samples_optimizers import AMP, OPTIMIZERS
 from .samples_reduce import ARGREDUCE, ORDERING, REDUCE, SCAN
 from .samples_refused import REFUSED, REFUSED_LATE
 from .samples_shape import CONCAT, CREATE, GRAD_CTL, SHAPE, SLICE
+from .samples_spatial import SPATIAL
 from .samples_unary import UNARY
 
 __all__ = [
@@ -53,6 +55,7 @@ FAMILIES: dict[str, Table] = {
     "convolution": CONVOLUTION,
     "create": CREATE,
     "densities": DENSITIES,
+    "detection": DETECTION,
     "grad_ctl": GRAD_CTL,
     "image": IMAGE,
     "index": INDEX,
@@ -72,6 +75,7 @@ FAMILIES: dict[str, Table] = {
     "sequence": SEQUENCE,
     "shape": SHAPE,
     "slice": SLICE,
+    "spatial": SPATIAL,
     "unary": UNARY,
 }
 SAMPLES: Table = {op: samples for table in FAMILIES.values() for op, samples in table.items()}

@@ -17,8 +17,65 @@ _CORNERS, _TURNED = positions(0, 2, shape=(2, 1)), positions(3, 0)
 _COLUMNS = positions(0, 2, 1, 2, 2, shape=(1, 5), dtype="float64")
 _SIGNS = positions(1, -1, 1, 1, -1, shape=(1, 5), dtype="float64")
 
+_REGIONS = positions(0, 0.3, 0.2, 4.4, 3.1, 1, 1, 2, 5.2, 4.6, shape=(2, 5), dtype="float32")
+_DEFORMED: dict[str, object] = {
+    "spatial_scale": 1.0,
+    "output_dim": 2,
+    "group_size": 2,
+    "pooled_size": 2,
+    "trans_std": 0.1,
+    "sample_per_part": 2,
+}
+
 _PARTS: Table = {
     "_gate": (sample(x(2, 3), positions(-1, 1, 2, -2, 1, 0, shape=(2, 3), dtype="float64")),),
+    "_box_nms_rows": (
+        sample(x(4, 6), positions(2, -1, 0, 3, dtype="int64"), coord_start=2, out_format="center"),
+        sample(x(1, 2, 5), positions(1, 0, shape=(1, 2), dtype="int64"), coord_start=0, in_format="center"),
+    ),
+    "_box_nms_back": (
+        sample(x(4, 6), positions(2, -1, 0, 3, dtype="int64"), coord_start=2, out_format="center"),
+        sample(x(1, 2, 5), positions(1, 0, shape=(1, 2), dtype="int64"), coord_start=0, in_format="center"),
+    ),
+    "_place_add": (sample(x(2, 3), positions(3, -1, 0, 3, 2, 5, shape=(2, 3), dtype="int64"), shape=(3, 2)),),
+    "_place_take": (sample(x(3, 2), positions(3, -1, 0, 3, shape=(2, 2), dtype="int64")),),
+    "_bilinear_sample": tuple(
+        sample(x(2, 3, 4, 5), x(2, 2, 3, 2, low=-1.2, high=1.2), dx=dx, dy=dy)
+        for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1))
+    ),
+    "_bilinear_back": tuple(
+        sample(x(2, 3, 3, 2), x(2, 2, 3, 2, low=-1.2, high=1.2), dx=dx, dy=dy, shape=(2, 3, 4, 5))
+        for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1))
+    ),
+    "_affine_back": (sample(x(2, 2, 3, 4)),),
+    "_scale_planes": (sample(x(2, 3, 2, 2), scales=(1.0, 2.0, -0.5)),),
+    "_roi_align_back": tuple(
+        sample(x(2, 3, 2, 2), _REGIONS, pooled_size=(2, 2), spatial_scale=1.0, **attrs)
+        for attrs in (
+            {"shape": (2, 3, 5, 6)},
+            {"shape": (2, 3, 5, 6), "aligned": True, "sample_ratio": 2},
+            {"shape": (2, 12, 5, 6), "position_sensitive": True},
+        )
+    ),
+    "_ps_roi_pool_back": (
+        sample(x(2, 2, 2, 2), _REGIONS, spatial_scale=1.0, output_dim=2, pooled_size=2, shape=(2, 9, 5, 6)),
+    ),
+    "_deformable_pool": (
+        *(
+            sample(x(2, 8, 5, 6), _REGIONS, x(2, 4, 2, 2), dx=dx, dy=dy, **_DEFORMED)
+            for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1))
+        ),
+        sample(x(2, 8, 5, 6), _REGIONS, no_trans=True, **_DEFORMED),
+    ),
+    "_deformable_back": (
+        *(
+            sample(x(2, 2, 2, 2), _REGIONS, x(2, 4, 2, 2), dx=dx, dy=dy, shape=(2, 9, 5, 6), **_DEFORMED)
+            for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1))
+        ),
+        sample(x(2, 2, 2, 2), _REGIONS, no_trans=True, shape=(2, 8, 5, 6), **_DEFORMED),
+    ),
+    "_part_sum": (sample(x(2, 4, 3, 3), classes=2, part_size=2),),
+    "_part_spread": (sample(x(2, 2, 2, 2), classes=2, part_size=2, shape=(2, 4, 3, 3)),),
     "_polygamma": (sample(x(5, low=0.5, high=4.0)), sample(x(5, low=0.5, high=4.0), n=2)),
     "_sum_to": (sample(x(2, 3, 4), shape=(3, 1)), sample(x(2, 3), shape=(1,))),
     "_spread_to": (sample(x(3, 1), shape=(2, 3, 4)), sample(x(2, 3), shape=(2, 3))),

@@ -21,8 +21,15 @@ TRANSLATORS: Final[dict[str, Translator]] = {**indexing.TRANSLATORS, **gradients
 
 UNTRANSLATED: Final = frozenset(
     {
+        "_affine_back",
         "_batch_norm_back",
+        "_bilinear_back",
+        "_bilinear_sample",
+        "_box_nms_back",
+        "_box_nms_rows",
         "_convolution_weight",
+        "_deformable_back",
+        "_deformable_pool",
         "_detach",
         "_group_norm_back",
         "_index_put",
@@ -33,13 +40,21 @@ UNTRANSLATED: Final = frozenset(
         "_mask_rows_into",
         "_move_moments",
         "_pad_back",
+        "_part_spread",
+        "_part_sum",
+        "_place_add",
+        "_place_take",
         "_polygamma",
         "_pooling_pick",
         "_pooling_put",
         "_pooling_spread",
         "_pooling_sum",
+        "_ps_roi_pool_back",
         "_resample",
         "_resample_back",
+        "_roi_align_back",
+        "_roi_places",
+        "_scale_planes",
         "_softmax_output_back",
     }
 )

@@ -7,7 +7,7 @@ from remx_contract.rules.ordering import topk_count
 from ..registry import KERNELS, kernel
 
 
-def _order(xp, data, axis, is_ascend):
+def sorted_positions(xp, data, axis, is_ascend):
     """Positions in sorted order along an axis; of equal elements the first comes first in either order."""
     if is_ascend:
         return xp.argsort(data, axis=axis, kind="stable")
@@ -41,13 +41,13 @@ def _(g, data, axis, is_ascend):
 @kernel
 def argsort(xp, data, axis, is_ascend, dtype):
     data, axis = _flat(data, axis)
-    return xp.ascontiguousarray(_order(xp, data, axis, is_ascend).astype(dtype, copy=False))
+    return xp.ascontiguousarray(sorted_positions(xp, data, axis, is_ascend).astype(dtype, copy=False))
 
 
 @kernel
 def topk(xp, data, axis, k, ret_typ, is_ascend, dtype):
     flat, along = _flat(data, axis)
-    order = _head(_order(xp, flat, along, is_ascend), topk_count(k, flat.shape[along]), along)
+    order = _head(sorted_positions(xp, flat, along, is_ascend), topk_count(k, flat.shape[along]), along)
     if ret_typ == "mask":
         ones = xp.ones(order.shape, data.dtype)
         return put_along.function(xp, ones, order, along, flat.shape).reshape(data.shape)
