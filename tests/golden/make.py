@@ -9,8 +9,8 @@ Run by an interpreter that has MXNet 1.9.1 (CPU) and NumPy 1.23; it needs nothin
 A family is ``<family>.npz``, with ``<op>/<index>/out<k>`` for every output of a sample,
 ``<op>/<index>/state<i>`` for every input that the op changed and, where the sample has gradients,
 ``<op>/<index>/grad<i>``: the gradient of ``sum_k(out_k * head_k)`` for input ``i``. Of an op whose backward
-pass keeps a state, ``after<i>`` is what that left in input ``i``. Each family runs in a process of its own, as a
-kernel can end the process that calls it. Refusals are checked, not stored.
+pass keeps a state, ``after<i>`` is what that left in input ``i``. Each family runs in a process of its own,
+as a kernel can end the process that calls it. Refusals are checked, not stored.
 """
 
 from __future__ import annotations
@@ -60,10 +60,9 @@ def setting(family: str) -> dict[str, str]:
 def function(op: str) -> Callable[..., Any]:
     """The generated function of an op, by canonical name."""
     name = ALIASES.get(op, op)
-    for prefix, module in ("_contrib_", mx.nd.contrib), ("_linalg_", mx.nd.linalg), ("_image_", mx.nd.image):
     if name == "_sparse_adagrad_update":
         return mx.nd.sparse.adagrad_update
-    for prefix, module in ("_contrib_", mx.nd.contrib), ("_linalg_", mx.nd.linalg):
+    for prefix, module in ("_contrib_", mx.nd.contrib), ("_linalg_", mx.nd.linalg), ("_image_", mx.nd.image):
         if name.startswith(prefix):
             return getattr(module, name.removeprefix(prefix))
     return getattr(mx.nd._internal if name.startswith("_") else mx.nd.op, name)
