@@ -240,5 +240,4 @@ def _joined(*tables: Table) -> Table:
     return made
 
 
-SMOOTH: Table = _joined(_PARTS, _FURTHER, NORMALIZATION_SMOOTH)
-SMOOTH: Table = _joined(_PARTS, _FURTHER, CONVOLUTION_PARTS)
+SMOOTH: Table = _joined(_PARTS, _FURTHER, NORMALIZATION_SMOOTH, CONVOLUTION_PARTS)
