@@ -177,10 +177,17 @@ def hostile(ground: Ground) -> list[Row]:
 
 
 def _rest(server: Child) -> Resources:
-    """What the server uses when the attackers' sessions have ended."""
+    """What the server uses when the attackers' sessions have ended, and it does not get less any more."""
     wait_until(lambda: server.ask("sessions")["count"] <= 1, 30.0, "the end of the attackers' sessions")
     time.sleep(1.0)
-    return Resources.of(server)
+    found = Resources.of(server)
+    for _ in range(20):
+        time.sleep(0.5)
+        now = Resources.of(server)
+        if now.threads >= found.threads:
+            break
+        found = now
+    return found
 
 
 def _sessions_left(server: Child) -> int:
