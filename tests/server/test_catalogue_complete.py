@@ -24,12 +24,9 @@ from support.samples import SAMPLES, arrays
 
 # Rows without samples: MXNet has no such op, or its answers depend on a seed.
 # Of LeakyReLU only one kind of many draws. test_random.py has the others.
-RANDOM = {name for name in OPS if OPS[name].random} - {"LeakyReLU"}
-# Rules that no smooth sample reaches: test_gradient_orders.py and test_losses.py have them.
-LOSSES = {"make_loss", "MakeLoss", *LOSS_OUTPUTS}
 RANDOM = {name for name in OPS if OPS[name].random} - {"LeakyReLU"} - DRAWN_IMAGES
-# Rules that no smooth sample reaches: test_gradient_orders.py has them.
-LOSSES = {"make_loss", "MakeLoss", *STRAIGHT}
+# Rules that no smooth sample reaches: test_gradient_orders.py and test_losses.py have them.
+LOSSES = {"make_loss", "MakeLoss", *LOSS_OUTPUTS, *STRAIGHT}
 
 
 def test_every_row_has_a_kernel() -> None:

@@ -17,9 +17,8 @@ from support.runner import Runner, runner_on
 from support.samples_base import Sample
 
 # Their gradient is not that of their output: test_a_loss_has_higher_orders and test_losses.py have them.
-LOSSES = {"make_loss", "MakeLoss", *LOSS_OUTPUTS}
 # Their gradient is not that of their output: test_a_loss_has_higher_orders has them, and test_contrib.py.
-LOSSES = {"make_loss", "MakeLoss", *STRAIGHT}
+LOSSES = {"make_loss", "MakeLoss", *LOSS_OUTPUTS, *STRAIGHT}
 WITH_RULES = [op for op, row in OPS.items() if row.grad is Grad.RULES and op not in LOSSES]
 # Attributes that no gradient depends on, and values that are refused.
 IDLE = {
