@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from .config import Config, Limits
 from .owners import Owner, Quota
@@ -35,7 +35,6 @@ _BUFFER_BYTES: Final = 1 << 20
 """What a link holds that was not read yet; the system may allow less."""
 
 Json = dict[str, Any]
-AnyDataclass = TypeVar("AnyDataclass")
 
 
 class LinkBrokenError(Exception):

@@ -17,9 +17,6 @@ from .requests import request_id
 
 log: Final = logging.getLogger("remx_server")
 
-FORMATS: Final = ("auto", "json", "text")
-"""``auto`` is text where standard error is a terminal."""
-
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message"}
 
 

@@ -1,10 +1,13 @@
-"""The reader: takes what comes up a session's stream, in a thread of its own, and hands it to the session."""
+"""Readers of streams, each in a thread of its own: the first message says for whom the others are."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
 
 from remx_contract.errors import InternalError, MXNetError, ProtocolError
 from remx_contract.v1 import stream_pb2
@@ -14,48 +17,61 @@ from .log import log
 from .outbox import Line
 from .session import Session
 
+Message = TypeVar("Message")
+Taker = TypeVar("Taker")
 
-class Reader:
-    """Reads a stream in a thread of its own: first its first message, then, for a session, the others.
+
+class HeadReader(ABC, Generic[Message, Taker]):
+    """Reads a stream in a thread of its own: first its first message, then, once it is known for whom, the
+    others.
 
     Parameters
     ----------
-    incoming : iterator of Up
+    incoming : iterator
     """
 
-    def __init__(self, incoming: Iterator[stream_pb2.Up]) -> None:
-        self._incoming = incoming
-        self._first: SimpleQueue[stream_pb2.Up | None] = SimpleQueue()
-        self._stream: SimpleQueue[tuple[Session, Line] | None] = SimpleQueue()
+    def __init__(self, incoming: Iterator[Message]) -> None:
+        self.incoming = incoming
+        self._first: SimpleQueue[Message | None] = SimpleQueue()
+        self._taker: SimpleQueue[Taker | None] = SimpleQueue()
         threading.Thread(target=self._read, name="reader", daemon=True).start()
 
-    def first(self, timeout: float) -> stream_pb2.Up | None:
+    def first(self, timeout: float) -> Message | None:
         """The first message, None for a stream that ended without; ProtocolError if it does not come."""
         try:
             return self._first.get(timeout=timeout)
         except Empty:
             raise ProtocolError(f"no Hello came within {timeout:g} seconds") from None
 
-    def go_on(self, session: Session, line: Line) -> None:
-        """Pass what follows on to a session, which answers in a line."""
-        self._stream.put((session, line))
+    def go_on(self, taker: Taker) -> None:
+        """Pass the stream on; the first time that something is said of it counts."""
+        self._taker.put(taker)
 
     def stop(self) -> None:
         """Nobody wants what follows, unless it is passed on already."""
-        self._stream.put(None)
+        self._taker.put(None)
 
     def _read(self) -> None:
-        try:
-            self._first.put(next(self._incoming, None))
-        except Exception:
-            # gRPC raises its own classes when a client is gone; nobody is left to tell.
-            self._first.put(None)
-        stream = self._stream.get()
-        if stream is not None:
-            self._pass_on(*stream)
+        first = None
+        # gRPC raises its own classes when a client is gone; nobody is left to tell.
+        with contextlib.suppress(Exception):
+            first = next(self.incoming, None)
+        self._first.put(first)
+        taker = self._taker.get()
+        if taker is not None:
+            self.pass_on(first, taker)
 
-    def _pass_on(self, session: Session, line: Line) -> None:
-        """Pass what comes up on to the session until the stream ends, in good order or not."""
+    @abstractmethod
+    def pass_on(self, first: Message | None, taker: Taker) -> None:
+        """Pass the stream on, to its end. Its first message has been read; None for a stream without."""
+
+
+class Reader(HeadReader[stream_pb2.Up, tuple[Session, Line]]):
+    """Hands what comes up a session's stream to the session, which answers in a line."""
+
+    def pass_on(self, first: stream_pb2.Up | None, taker: tuple[Session, Line]) -> None:
+        """Pass what comes after the Hello on, until the stream ends, in good order or not."""
+        session, line = taker
         try:
             while (message := self._next(session)) is not None and _pass(message, session, line):
                 pass
@@ -71,7 +87,7 @@ class Reader:
 
     def _next(self, session: Session) -> stream_pb2.Up | None:
         try:
-            return next(self._incoming, None)
+            return next(self.incoming, None)
         except Exception as error:
             # As above: the client is gone.
             log.info("stream broke", extra={**session.labels, "error": type(error).__name__})

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from .executor import Executor
     from .value import Value
 
-SPECIALS: Final = frozenset({"training", "random", "out_specs"})
+SPECIALS: Final = frozenset({"training", "random", "out_specs", "attrs"})
 """What a kernel may ask for beside inputs and attributes: whether the calling thread is training, its
-RandomState, and the specs of the outputs."""
+RandomState, the specs of the outputs, and all attributes but per-call ones at once."""
 
 ALL_INPUTS: Final = (-1,)
 REST: Final = (-2,)
@@ -71,7 +71,7 @@ class Rule:
 
 
 def _source(op: Op, name: str, input_index: dict[str, int]) -> tuple[str, Any]:
-    if name in ("g", "gs", "needs", "training"):
+    if name in ("g", "gs", "needs", "training", "attrs"):
         return name, None
     if name == "out":
         return "output", 0
@@ -145,12 +145,14 @@ class Kernel:
         self.wants_training = "training" in self.attr_names
         self.wants_random = "random" in self.attr_names
         self.wants_out_specs = "out_specs" in self.attr_names
+        self.wants_attrs = "attrs" in self.attr_names
 
     attr_names: tuple[str, ...] = ()
     takes_out = False
     wants_training = False
     wants_random = False
     wants_out_specs = False
+    wants_attrs = False
 
     def vjp(self, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register the gradient rule of the input ``name``: ``rule(g, ...) -> gradient`` or None for zero.
@@ -158,8 +160,8 @@ class Kernel:
         A rule names what it wants: ``g`` (the gradient of the output; ``gs`` for the list of all of them),
         input names and ``out`` (``out1`` for the second output) for values, which are then saved,
         ``<input>_place`` for an input whose memory the rule writes, whatever was written there since,
-        ``<input>_spec``, ``in_specs``, ``out_specs``, attribute names, ``training`` and ``needs`` (one bool
-        for each input).
+        ``<input>_spec``, ``in_specs``, ``out_specs``, attribute names, ``attrs`` for all of them at once,
+        ``training`` and ``needs`` (one bool for each input).
         """
         index = self.op.inputs.index(name)
 
@@ -202,6 +204,8 @@ class Kernel:
             fixed["training"] = training
         if self.wants_out_specs:
             fixed["out_specs"] = out_specs
+        if self.wants_attrs:
+            fixed["attrs"] = attrs
         return partial(self.function, xp, **fixed)
 
     def _check_kind(self, out_specs: Any) -> None:

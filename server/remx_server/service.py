@@ -92,7 +92,7 @@ class Service:
         self.commons = Commons(config.limits)
         # A session stays here until its thread has ended, so that it counts for as long as it costs.
         self._sessions: dict[bytes, Session] = {}
-        # In words: an error would keep its traceback, and with it the session, its stream and its last batch.
+        # Why the last ones ended; without tracebacks, which would keep what they held.
         self._endings: OrderedDict[bytes, tuple[str, MXNetError | None]] = OrderedDict()
         self._changed = threading.Condition()
         self.census = Census()
@@ -169,7 +169,7 @@ class Service:
             if on_break is not None and not on_break(lambda: session.detach(line)):
                 return
             welcome = self._welcome(session)
-            reader.go_on(session, line)
+            reader.go_on((session, line))
             yield stream_pb2.Down(welcome=welcome)
             yield from line
         finally:

@@ -436,6 +436,7 @@ _GETTERS: Final[dict[str, Getter]] = {
     "gs": lambda node, gs: gs,
     "needs": lambda node, gs: node.pattern.needs,
     "training": lambda node, gs: node.training,
+    "attrs": lambda node, gs: node.spec.attrs,
     "in_specs": lambda node, gs: node.pattern.in_specs,
     "out_specs": lambda node, gs: node.pattern.out_specs,
     "all_inputs": lambda node, gs: [_saved_input(index, node, gs) for index in node.inputs],

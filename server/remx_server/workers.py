@@ -7,14 +7,13 @@ sessions in threads. A worker that dies costs its own session, whose client is t
 
 from __future__ import annotations
 
-import contextlib
 import json
 import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from queue import Empty, SimpleQueue
+from itertools import chain
 from typing import Any, Final
 
 import grpc
@@ -36,6 +35,7 @@ from .grants import ANSWER_SECONDS, Grants
 from .log import log
 from .owners import ANYBODY, Owner, Quota
 from .pool import Pool
+from .reader import HeadReader
 from .service import Service
 from .servicer import SERVICE_NAME, SESSION_KEY, TOKEN_KEY, abort, handlers
 from .worker_process import Call, WorkerProcess
@@ -376,7 +376,7 @@ class Front(grpc.GenericRpcHandler):
         except DecodeError:
             abort(context, ProtocolError("the first message is none"))
         finally:
-            reader.go_on(None)
+            reader.stop()
         _finish(call, context)
 
     def _enter(
@@ -447,37 +447,10 @@ class _Status(grpc.Status):
         self.trailing_metadata = outcome.trailers
 
 
-class _Reader:
-    """Reads a stream in a thread of its own: its first message, then, for a call, the others."""
+class _Reader(HeadReader[bytes, Call]):
+    """Hands a stream to a call, its first message too."""
 
-    def __init__(self, messages: Iterator[bytes]) -> None:
-        self._messages = messages
-        self._first: SimpleQueue[bytes | None] = SimpleQueue()
-        self._call: SimpleQueue[Call | None] = SimpleQueue()
-        threading.Thread(target=self._read, name="pass-on", daemon=True).start()
-
-    def first(self, timeout: float) -> bytes | None:
-        """The first message, None for a stream that ended without; ProtocolError if it does not come."""
-        try:
-            return self._first.get(timeout=timeout)
-        except Empty:
-            raise ProtocolError(f"no Hello came within {timeout:g} seconds") from None
-
-    def go_on(self, call: Call | None) -> None:
-        """Pass the stream on to a call; the first time that this is said counts."""
-        self._call.put(call)
-
-    def _read(self) -> None:
-        first = None
-        # gRPC raises its own classes when a client is gone; nobody is left to tell.
-        with contextlib.suppress(Exception):
-            first = next(self._messages, None)
-        self._first.put(first)
-        call = self._call.get()
-        if call is not None:
-            call.send_all(self._all(first))
-
-    def _all(self, first: bytes | None) -> Iterator[bytes]:
-        if first is not None:
-            yield first
-            yield from self._messages
+    def pass_on(self, first: bytes | None, taker: Call) -> None:
+        """Send the whole stream."""
+        head = () if first is None else (first,)
+        taker.send_all(chain(head, self.incoming if head else ()))

@@ -83,11 +83,11 @@ def _check_channels(data: Shape, attrs: Attrs) -> int:
     return count
 
 
-def _check_parameters(shapes: Sequence[Shape], weight: Shape, bias: int, at: int = 1) -> None:
-    if shapes[at] != weight:
-        raise ShapeError(argument="weight", got=f"shape {shapes[at]}", expected=f"{weight}")
-    if len(shapes) > at + 1 and shapes[at + 1] != (bias,):
-        raise ShapeError(argument="bias", got=f"shape {shapes[at + 1]}", expected=f"{(bias,)}")
+def _check_parameters(shapes: Sequence[Shape], weight: Shape, bias: int) -> None:
+    if shapes[1] != weight:
+        raise ShapeError(argument="weight", got=f"shape {shapes[1]}", expected=f"{weight}")
+    if len(shapes) > 2 and shapes[2] != (bias,):
+        raise ShapeError(argument="bias", got=f"shape {shapes[2]}", expected=f"{(bias,)}")
 
 
 _WINDOW = {"kernel": 1, "stride": 1, "dilate": 1}
@@ -113,45 +113,17 @@ def windows(places: Shape, attrs: Attrs) -> Shape:
     return tuple(map(_counted, places, attrs.kernel, strides, dilates, pads))
 
 
-def _convolved(data: Shape, attrs: Attrs) -> tuple[int, Shape]:
-    """The number of channels and the shape of a convolution's output."""
+def convolution(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
+    """(batch, channels, places) by (num_filter, channels of a group, kernel)."""
+    data = shapes[0]
     count = _check_kernel(attrs, data)
     _check_layout(attrs.layout, count + 2)
     _check_lengths(attrs, count, {**_WINDOW, "pad": 0})
     found = _check_channels(data, attrs)
     places = windows(spatial(data, attrs.layout), attrs)
-    return found, arranged(data[0], attrs.num_filter, places, attrs.layout)
-
-
-def convolution(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
-    """(batch, channels, places) by (num_filter, channels of a group, kernel)."""
-    found, out = _convolved(shapes[0], attrs)
     weight = arranged(attrs.num_filter, found // attrs.num_group, attrs.kernel, attrs.layout)
     _check_parameters(shapes, weight, attrs.num_filter)
-    return (out,)
-
-
-def deformable(shapes: Sequence[Shape], attrs: Attrs) -> Sequence[Shape]:
-    """As :func:`convolution` in two axes, with two offsets (and a factor) for each place of each window."""
-    data, offset = shapes[0], shapes[1]
-    count = _check_kernel(attrs, data)
-    if count != 2:
-        raise ArgumentError(argument="kernel", got=f"{attrs.kernel}", expected="two numbers")
-    found, out = _convolved(data, attrs)
-    groups = attrs.num_deformable_group
-    if groups < 1 or found % groups:
-        raise ArgumentError(
-            argument="num_deformable_group", got=f"{groups}", expected=f"a divisor of {found} channels"
-        )
-    points = groups * prod(attrs.kernel)
-    wanted = {"offset": (data[0], 2 * points, *out[2:]), "mask": (data[0], points, *out[2:])}
-    names = ("offset", "mask") if "im2col_step" in attrs else ("offset",)
-    for name, shape in zip(names, (offset, shapes[2]), strict=False):
-        if shape != wanted[name]:
-            raise ShapeError(argument=name, got=f"shape {shape}", expected=f"{wanted[name]}")
-    weight = (attrs.num_filter, found // attrs.num_group, *attrs.kernel)
-    _check_parameters(shapes, weight, attrs.num_filter, 1 + len(names))
-    return (out,)
+    return (arranged(data[0], attrs.num_filter, places, attrs.layout),)
 
 
 def deconvolution_margins(places: Shape, attrs: Attrs) -> tuple[Shape, Shape]:

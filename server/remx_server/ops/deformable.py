@@ -43,10 +43,10 @@ def _moved(xp, rois, trans, axis, scale, pooled_size, part_size, samples, trans_
     return xp.broadcast_to(place, shape), reach
 
 
-def _deformed(xp, data_shape, rois, trans, attrs, dx, dy):
+def _deformed(xp, data_shape, rois, trans, attrs):
     """For blocks of regions: their range, and the index and weight of what a bin of a class is the sum of."""
-    scale, group_size, pooled_size, part_size, samples, trans_std = attrs
-    part_size = part_size or pooled_size
+    group_size, pooled_size, samples = attrs.group_size, attrs.pooled_size, attrs.sample_per_part
+    part_size = attrs.part_size or pooled_size
     height, width = data_shape[2:]
     rois = wide(xp, rois)
     trans = None if trans is None else wide(xp, trans)
@@ -58,18 +58,18 @@ def _deformed(xp, data_shape, rois, trans, attrs, dx, dy):
     for low in range(0, len(rois), step):
         high = min(low + step, len(rois))
         positions, weights, inside = [], [], []
-        for axis, derivative in (0, dy), (1, dx):
+        for axis, derivative in (0, attrs.get("dy", 0)), (1, attrs.get("dx", 0)):
             length = data_shape[2 + axis]
             place, reach = _moved(
                 xp,
                 rois[low:high],
                 None if trans is None else trans[low:high],
                 axis,
-                scale,
+                attrs.spatial_scale,
                 pooled_size,
                 part_size,
                 samples,
-                trans_std,
+                attrs.trans_std,
             )
             position, weight = clamped(xp, place, length, 0.5, derivative)
             positions.append(position.reshape(*place.shape[:4], -1))
@@ -96,86 +96,33 @@ def _classes_first(xp, made, shape, classes):
     return xp.ascontiguousarray(moved.reshape(shape))
 
 
-def _deformably_pooled(xp, data, rois, trans, output_dim, attrs, shape, dx, dy):
-    groups = attrs[1] ** 2
+@kernel(op="_contrib_DeformablePSROIPooling", kinds="f")
+def deformable_ps_roi_pooling(xp, data, rois, trans=None, *, attrs, out_specs):
+    shape = out_specs[0].shape
+    groups = attrs.group_size**2
     classes = 1 if trans is None else trans.shape[1] // 2
-    rows = wide(xp, channels_last(data[:, : output_dim * groups], groups))
-    rows = rows.reshape(-1, output_dim // classes)
+    rows = wide(xp, channels_last(data[:, : attrs.output_dim * groups], groups))
+    rows = rows.reshape(-1, attrs.output_dim // classes)
     made = xp.empty((shape[0] * classes * shape[2] * shape[3], rows.shape[1]), data.dtype)
-    for part, index, weight in _deformed(xp, data.shape, rois, trans, attrs, dx, dy):
+    for part, index, weight in _deformed(xp, data.shape, rois, trans, attrs):
         made[part] = weighted_rows(xp, rows, index, weight)
     return _classes_first(xp, made, shape, classes)
 
 
-@kernel(op="_contrib_DeformablePSROIPooling", kinds="f")
-def deformable_ps_roi_pooling(
-    xp,
-    data,
-    rois,
-    trans=None,
-    *,
-    spatial_scale,
-    output_dim,
-    group_size,
-    pooled_size,
-    part_size,
-    sample_per_part,
-    trans_std,
-    out_specs,
-):
-    attrs = (spatial_scale, group_size, pooled_size, part_size, sample_per_part, trans_std)
-    return _deformably_pooled(xp, data, rois, trans, output_dim, attrs, out_specs[0].shape, 0, 0)
-
-
-@kernel(op="_deformable_pool", kinds="f")
-def deformable_pool(
-    xp,
-    data,
-    rois,
-    trans=None,
-    *,
-    spatial_scale,
-    output_dim,
-    group_size,
-    pooled_size,
-    part_size,
-    sample_per_part,
-    trans_std,
-    dx,
-    dy,
-    out_specs,
-):
-    attrs = (spatial_scale, group_size, pooled_size, part_size, sample_per_part, trans_std)
-    return _deformably_pooled(xp, data, rois, trans, output_dim, attrs, out_specs[0].shape, dx, dy)
+deformable_pool = kernel(op="_deformable_pool", kinds="f")(deformable_ps_roi_pooling.function)
 
 
 @kernel(op="_deformable_back", kinds="f")
-def deformable_back(
-    xp,
-    data,
-    rois,
-    trans=None,
-    *,
-    spatial_scale,
-    output_dim,
-    group_size,
-    pooled_size,
-    part_size,
-    sample_per_part,
-    trans_std,
-    dx,
-    dy,
-    shape,
-):
-    attrs = (spatial_scale, group_size, pooled_size, part_size, sample_per_part, trans_std)
-    groups = group_size**2
+def deformable_back(xp, data, rois, trans=None, *, attrs):
+    shape, output_dim = attrs.shape, attrs.output_dim
+    groups = attrs.group_size**2
     classes = 1 if trans is None else trans.shape[1] // 2
     regions, channels, rows, columns = data.shape
     each = channels // classes
     moved = wide(xp, data).reshape(regions, classes, each, rows, columns).transpose(0, 1, 3, 4, 2)
     values = moved.reshape(regions * classes * rows * columns, each)
     made = xp.zeros((shape[0] * groups * shape[2] * shape[3] * classes, each), values.dtype)
-    for part, index, weight in _deformed(xp, shape, rois, trans, attrs, dx, dy):
+    for part, index, weight in _deformed(xp, shape, rois, trans, attrs):
         spread_rows(xp, made, values[part], index, weight)
     used = (shape[0], output_dim * groups, *shape[2:])
     whole_map = xp.zeros(shape, data.dtype)
@@ -186,174 +133,58 @@ def deformable_back(
 # Their gradients: by the data, and by how far bins are moved.
 
 
-def _named(
-    spatial_scale, output_dim, group_size, pooled_size, part_size, sample_per_part, trans_std, no_trans
-):
-    """The attributes that all of the ops have."""
-    return {
-        "spatial_scale": spatial_scale,
-        "output_dim": output_dim,
-        "group_size": group_size,
-        "pooled_size": pooled_size,
-        "part_size": part_size,
-        "sample_per_part": sample_per_part,
-        "trans_std": trans_std,
-        "no_trans": no_trans,
-    }
+def _common(attrs, **others):
+    """The attributes that all of the ops have, and others."""
+    return {**{attr.name: attrs[attr.name] for attr in deformable_ps_roi_pooling.op.attrs}, **others}
 
 
 def _with(trans):
     return () if trans is None else (trans,)
 
 
-def _by_moves(g, data, rois, trans, attrs, dx=0, dy=0):
+def _by_moves(g, data, rois, trans, attrs):
     """The gradient of moves: ``g`` times the derivatives of the result, summed over what moves together."""
-    part = attrs["part_size"] or attrs["pooled_size"]
+    part = attrs.part_size or attrs.pooled_size
     classes = trans.spec.shape[1] // 2
     parts = []
     for by_x, by_y in (1, 0), (0, 1):
-        if dx + by_x > 1 or dy + by_y > 1:
+        dx, dy = attrs.get("dx", 0) + by_x, attrs.get("dy", 0) + by_y
+        if dx > 1 or dy > 1:
             # A weight is linear in either.
             parts.append(KERNELS["_blank"](g, shape=(rois.spec.shape[0], classes, part, part)))
         else:
-            moved = deformable_pool(data, rois, trans, dx=dx + by_x, dy=dy + by_y, **attrs)
+            moved = deformable_pool(data, rois, trans, **_common(attrs, dx=dx, dy=dy))
             parts.append(part_sum(g * moved, classes=classes, part_size=part))
     both = KERNELS["stack"](*parts, axis=2)
     return KERNELS["_reshape"](both, shape=trans.spec.shape)
 
 
 @deformable_ps_roi_pooling.vjp("data")
-def _(
-    g,
-    rois,
-    trans,
-    data_spec,
-    spatial_scale,
-    output_dim,
-    group_size,
-    pooled_size,
-    part_size,
-    sample_per_part,
-    trans_std,
-    no_trans,
-):
-    attrs = _named(
-        spatial_scale, output_dim, group_size, pooled_size, part_size, sample_per_part, trans_std, no_trans
-    )
-    return deformable_back(g, rois, *_with(trans), shape=data_spec.shape, **attrs)
-
-
-@deformable_ps_roi_pooling.vjp("trans")
-def _(
-    g,
-    data,
-    rois,
-    trans,
-    spatial_scale,
-    output_dim,
-    group_size,
-    pooled_size,
-    part_size,
-    sample_per_part,
-    trans_std,
-    no_trans,
-):
-    attrs = _named(
-        spatial_scale, output_dim, group_size, pooled_size, part_size, sample_per_part, trans_std, no_trans
-    )
-    return _by_moves(g, data, rois, trans, attrs)
+def _(g, rois, trans, data_spec, attrs):
+    return deformable_back(g, rois, *_with(trans), **_common(attrs, shape=data_spec.shape))
 
 
 @deformable_pool.vjp("data")
-def _(
-    g,
-    rois,
-    trans,
-    data_spec,
-    spatial_scale,
-    output_dim,
-    group_size,
-    pooled_size,
-    part_size,
-    sample_per_part,
-    trans_std,
-    no_trans,
-    dx,
-    dy,
-):
-    attrs = _named(
-        spatial_scale, output_dim, group_size, pooled_size, part_size, sample_per_part, trans_std, no_trans
-    )
-    return deformable_back(g, rois, *_with(trans), shape=data_spec.shape, dx=dx, dy=dy, **attrs)
-
-
-@deformable_pool.vjp("trans")
-def _(
-    g,
-    data,
-    rois,
-    trans,
-    spatial_scale,
-    output_dim,
-    group_size,
-    pooled_size,
-    part_size,
-    sample_per_part,
-    trans_std,
-    no_trans,
-    dx,
-    dy,
-):
-    attrs = _named(
-        spatial_scale, output_dim, group_size, pooled_size, part_size, sample_per_part, trans_std, no_trans
-    )
-    return _by_moves(g, data, rois, trans, attrs, dx, dy)
+def _(g, rois, trans, data_spec, attrs):
+    derivative = {"dx": attrs.dx, "dy": attrs.dy}
+    return deformable_back(g, rois, *_with(trans), **_common(attrs, shape=data_spec.shape, **derivative))
 
 
 @deformable_back.vjp("data")
-def _(
-    g,
-    rois,
-    trans,
-    spatial_scale,
-    output_dim,
-    group_size,
-    pooled_size,
-    part_size,
-    sample_per_part,
-    trans_std,
-    no_trans,
-    dx,
-    dy,
-):
-    attrs = _named(
-        spatial_scale, output_dim, group_size, pooled_size, part_size, sample_per_part, trans_std, no_trans
-    )
-    return deformable_pool(g, rois, *_with(trans), dx=dx, dy=dy, **attrs)
+def _(g, rois, trans, attrs):
+    return deformable_pool(g, rois, *_with(trans), **_common(attrs, dx=attrs.dx, dy=attrs.dy))
+
+
+@deformable_ps_roi_pooling.vjp("trans")
+@deformable_pool.vjp("trans")
+def _(g, data, rois, trans, attrs):
+    return _by_moves(g, data, rois, trans, attrs)
 
 
 @deformable_back.vjp("trans")
-def _(
-    g,
-    data,
-    rois,
-    trans,
-    spatial_scale,
-    output_dim,
-    group_size,
-    pooled_size,
-    part_size,
-    sample_per_part,
-    trans_std,
-    no_trans,
-    dx,
-    dy,
-):
-    attrs = _named(
-        spatial_scale, output_dim, group_size, pooled_size, part_size, sample_per_part, trans_std, no_trans
-    )
+def _(g, data, rois, trans, attrs):
     # What is put to a place is a product of the values and the weights, as what is read there.
-    return _by_moves(data, g, rois, trans, attrs, dx, dy)
+    return _by_moves(data, g, rois, trans, attrs)
 
 
 for _kernel in (deformable_ps_roi_pooling, deformable_pool, deformable_back):
