@@ -313,15 +313,7 @@ def _prelude() -> pb.Batch:
             pb.Command(put=pb.Put(handle=handle, context=pb.Context(device_type=1), tensor=tensor))
         )
     commands.append(pb.Command(mark=pb.Mark(handles=[1, 2], gradients=[1, 2], requests=[1, 3])))
-    ops = (
-        ("broadcast_add", 2),
-        ("dot", 2),
-        ("_plus_scalar", 1),
-        ("sum", 1),
-        ("_random_uniform", 0),
-        ("concat", 3),
-    )
-    for spec_id, (op, inputs) in enumerate(ops, 1):
+    for spec_id, (op, inputs) in enumerate(_OPS, 1):
         context = None if inputs else pb.Context(device_type=1)
         commands.append(pb.Command(define=pb.Define(spec_id=spec_id, op=op, inputs=inputs, context=context)))
     code = [codec.CALL] * len(commands)

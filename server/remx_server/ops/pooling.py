@@ -302,16 +302,8 @@ def pooling_sum(xp, data, kernel, stride, pad, channels_last, mean, out_specs):
 
 
 @pooling_sum.vjp("data")
-def _(g, data_spec, kernel, stride, pad, channels_last, mean):
-    return spread(
-        g,
-        kernel=kernel,
-        stride=stride,
-        pad=pad,
-        channels_last=channels_last,
-        mean=mean,
-        shape=data_spec.shape,
-    )
+def _(g, data_spec, attrs):
+    return spread(g, **{**attrs, "shape": data_spec.shape})
 
 
 @kernel(op="_pooling_spread", kinds="f")
@@ -325,16 +317,8 @@ def spread(xp, data, kernel, stride, pad, channels_last, mean, out_specs):
 
 
 @spread.vjp("data")
-def _(g, data_spec, kernel, stride, pad, channels_last, mean):
-    return pooling_sum(
-        g,
-        kernel=kernel,
-        stride=stride,
-        pad=pad,
-        channels_last=channels_last,
-        mean=mean,
-        shape=data_spec.shape,
-    )
+def _(g, data_spec, attrs):
+    return pooling_sum(g, **{**attrs, "shape": data_spec.shape})
 
 
 @kernel(op="_pooling_put", kinds="f")
@@ -353,8 +337,8 @@ def put(xp, data, pooled, maxima, kernel, stride, pad, channels_last):
 
 
 @put.vjp("data")
-def _(g, pooled, maxima, kernel, stride, pad, channels_last):
-    return pick(g, pooled, maxima, kernel=kernel, stride=stride, pad=pad, channels_last=channels_last)
+def _(g, pooled, maxima, attrs):
+    return pick(g, pooled, maxima, **attrs)
 
 
 @kernel(op="_pooling_pick", kinds="f")
@@ -366,8 +350,8 @@ def pick(xp, data, pooled, maxima, kernel, stride, pad, channels_last):
 
 
 @pick.vjp("data")
-def _(g, pooled, maxima, kernel, stride, pad, channels_last):
-    return put(g, pooled, maxima, kernel=kernel, stride=stride, pad=pad, channels_last=channels_last)
+def _(g, pooled, maxima, attrs):
+    return put(g, pooled, maxima, **attrs)
 
 
 def _constant(g, spec):
