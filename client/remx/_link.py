@@ -174,14 +174,13 @@ class Link:
         if self.up:
             self._transport.send(message)
 
-    @property
-    def heard(self) -> int:
-        """The highest number of a message that has come, for the server to forget; it is about to be told."""
+    def confirm(self) -> int:
+        """The highest number of a message that has come, for the server to forget; the caller tells it."""
         self._unconfirmed = 0
         return self._heard
 
     def _ping(self) -> None:
-        self.send(stream_pb2.Up(ping=stream_pb2.Ping(number=next_number(), heard=self.heard)))
+        self.send(stream_pb2.Up(ping=stream_pb2.Ping(number=next_number(), heard=self.confirm())))
 
     def detach(self, keep_seconds: float) -> None:
         """Tell the server to keep the session for another client; returns when it has answered, or the

@@ -243,7 +243,7 @@ class Session:
                 sequence=self._sequence,
                 code=words,
                 commands=commands,
-                heard=self._link.heard,
+                heard=self._link.confirm(),
                 fetched=fetched,
             )
             self._in_flight.append((batch, len(words), nbytes))
@@ -356,15 +356,17 @@ class Session:
         """
         self._check()
         started = time.monotonic()
+        # An answer says that the batch of its command has arrived, which is this one or a later one.
+        # Batches of other threads may be under way behind it, and have to be kept.
+        first = self._sequence + 1
         waiters = []
         for make in makers:
             waiter = self.waiters.new()
             waiters.append(waiter)
             self.command(make(waiter.number))
         self.flush()
-        asked = self._sequence
         replies = [self._receive(waiter, started) for waiter in waiters]
-        self._settle(asked)
+        self._settle(first)
         self._reads.note(self.ops, self._count_wait(started))
         return [_checked(reply) for reply in replies]
 

@@ -83,6 +83,28 @@ def test_several_threads_wait_through_a_break(mx: ModuleType, session: Session) 
     assert sorted(results) == [50, 51, 52, 53]
 
 
+def test_an_answer_says_nothing_of_batches_that_left_behind_its_own(
+    mx: ModuleType, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = mx.nd.zeros((1,)), mx.nd.ones((1,))
+    y.wait_to_read()
+    flush, send = session.flush, session._link.send
+
+    def flush_and_lose_another() -> None:
+        flush()
+        # As from another thread, right behind: a batch that the connection loses.
+        monkeypatch.setattr(session, "flush", flush)
+        monkeypatch.setattr(session._link, "send", lambda message: None)
+        x[:] = 7
+        flush()
+        monkeypatch.setattr(session._link, "send", send)
+
+    monkeypatch.setattr(session, "flush", flush_and_lose_another)
+    assert y.asscalar() == 1
+    cut(session)
+    assert x.asscalar() == 7
+
+
 @pytest.mark.parametrize("when", ["before", "in backward"])
 def test_a_function_is_called_once_through_a_break(mx: ModuleType, session: Session, when: str) -> None:
     calls = []
