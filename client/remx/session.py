@@ -19,7 +19,7 @@ MXNet has nothing like it.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from remx_contract import codec
 from remx_contract.errors import ArgumentError
@@ -32,9 +32,6 @@ from ._session import Session, next_handle
 from ._tls import Ca, FileName
 from .context import Context
 from .ndarray import NDArray
-
-MAX_NAME: Final = 256
-"""Characters of an array's name."""
 
 __all__ = ["Checkpoint", "attach", "detach", "get", "names", "put", "remove", "restore", "save"]
 
@@ -119,9 +116,12 @@ def put(name: str, array: Any) -> None:
     array : NDArray or array_like
         Values that are not an array on the server are made one.
     """
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
+    if not isinstance(name, str) or not 0 < len(name) <= codec.MAX_NAME:
         raise ArgumentError(
-            op="put", argument="name", got=repr(name)[:80], expected=f"a text of 1 to {MAX_NAME} characters"
+            op="put",
+            argument="name",
+            got=repr(name)[:80],
+            expected=f"a text of 1 to {codec.MAX_NAME} characters",
         )
     if not isinstance(array, NDArray):
         from ._creation import array as make

@@ -30,6 +30,9 @@ WRITING: Final = 16
 SPEC_SHIFT: Final = 5
 COUNT_SHIFT: Final = 2
 
+MAX_NAME: Final = 256
+"""Characters of a tensor's name."""
+
 _WORD_MASK: Final = (1 << 64) - 1
 _DOUBLE: Final = struct.Struct("<d")
 _WORD: Final = struct.Struct("<Q")

@@ -35,8 +35,6 @@ from .value import Failed, Value, healthy
 if TYPE_CHECKING:
     from .session import Session
 
-MAX_NAME = 256
-"""Characters of a tensor's name."""
 MAX_TEXT_ATTRIBUTE = 1024
 """Characters of a text attribute; longer ones would only keep the parser busy."""
 
@@ -268,8 +266,8 @@ class Commands:
         if not message.handle:
             session.names.pop(message.name, None)
             return
-        if not 0 < len(message.name) <= MAX_NAME:
-            raise LimitError(f"a name has 1 to {MAX_NAME} characters")
+        if not 0 < len(message.name) <= codec.MAX_NAME:
+            raise LimitError(f"a name has 1 to {codec.MAX_NAME} characters")
         if len(session.names) >= session.limits.names and message.name not in session.names:
             raise LimitError(f"a session can have {session.limits.names} named tensors")
         session.names[message.name] = session.value(message.handle)

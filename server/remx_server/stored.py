@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from remx_contract.codec import MAX_NAME
 from remx_contract.dtypes import DTYPE_OF
 from remx_contract.errors import FileFormatError
 from remx_contract.spec import TensorSpec
@@ -14,7 +15,6 @@ from remx_contract.status import from_failure
 from remx_contract.v1 import stream_pb2
 
 from .checkpoint import Array, Bytes, Content, integer, read, rows, shape, text
-from .commands import MAX_NAME
 from .drawing import LANES
 from .parameters import MAX_TEXT, Filling
 from .philox import PhiloxState
