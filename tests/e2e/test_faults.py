@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.programs import PATIENCE, run, server, start
+from support.programs import PATIENCE, run, server, started
 
 WITHIN = 5.0
 """Seconds in which a wait must raise."""
@@ -57,9 +57,7 @@ def test_a_wait_raises_when_the_server_is_killed_or_frozen(
     process, address = running
     if wait.endswith("(big_values)"):
         wait = "mx.nd.array(__import__('numpy').ones((4000, 4000)))"
-    client = start(CLIENT.format(address=address, wait=wait))
-    assert client.stdout is not None
-    assert client.stdout.readline() == "ready\n"
+    client = started(CLIENT.format(address=address, wait=wait))
     process.send_signal(number)
     out, err = client.communicate("\n", timeout=PATIENCE)
     first, second = out.strip().split("\n")
@@ -70,7 +68,7 @@ def test_a_wait_raises_when_the_server_is_killed_or_frozen(
 
 def test_ops_without_a_wait_raise_too(running: tuple[subprocess.Popen[str], str]) -> None:
     process, address = running
-    client = start(
+    client = started(
         f"""
         import sys, time, remx as mx
         mx.connect("{address}", reconnect=0)
@@ -86,8 +84,6 @@ def test_ops_without_a_wait_raise_too(running: tuple[subprocess.Popen[str], str]
             print(f"{{time.monotonic() - started:.2f}}", error)
         """
     )
-    assert client.stdout is not None
-    assert client.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGSTOP)
     out, err = client.communicate("\n", timeout=PATIENCE)
     # Until the window is full nothing waits; then the same rule holds.
@@ -96,7 +92,7 @@ def test_ops_without_a_wait_raise_too(running: tuple[subprocess.Popen[str], str]
 
 def test_a_server_that_was_restarted_says_at_once_that_the_session_is_lost() -> None:
     with server() as (process, address):
-        client = start(
+        client = started(
             f"""
             import sys, time, remx as mx
             mx.connect("{address}")
@@ -113,8 +109,6 @@ def test_a_server_that_was_restarted_says_at_once_that_the_session_is_lost() -> 
             print(mx.nd.ones((1,)).asscalar())
             """
         )
-        assert client.stdout is not None
-        assert client.stdout.readline() == "ready\n"
         process.kill()
         process.wait()
         with server("--listen=" + address):
@@ -127,7 +121,7 @@ def test_a_server_that_was_restarted_says_at_once_that_the_session_is_lost() -> 
 
 def test_a_server_that_only_stood_still_goes_on(running: tuple[subprocess.Popen[str], str]) -> None:
     process, address = running
-    client = start(
+    client = started(
         f"""
         import sys, remx as mx
         mx.connect("{address}")
@@ -140,8 +134,6 @@ def test_a_server_that_only_stood_still_goes_on(running: tuple[subprocess.Popen[
         print(x.asnumpy(), mx.stats().resumes)
         """
     )
-    assert client.stdout is not None
-    assert client.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGSTOP)
     assert client.stdin is not None
     client.stdin.write("\n")
@@ -224,7 +216,7 @@ def test_a_token_is_wanted_and_never_shown(tmp_path: Path) -> None:
 
 def test_a_server_that_drains_lets_a_session_finish(running: tuple[subprocess.Popen[str], str]) -> None:
     process, address = running
-    client = start(
+    client = started(
         f"""
         import sys, remx as mx
         mx.connect("{address}")
@@ -235,8 +227,6 @@ def test_a_server_that_drains_lets_a_session_finish(running: tuple[subprocess.Po
         print((x + 1).asnumpy())
         """
     )
-    assert client.stdout is not None
-    assert client.stdout.readline() == "ready\n"
     process.terminate()
     time.sleep(0.5)
     out, err = client.communicate("\n", timeout=PATIENCE)

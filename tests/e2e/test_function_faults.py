@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from support.programs import PATIENCE, run, server, start
+from support.programs import PATIENCE, run, server, started
 
 WITHIN = 5.0
 """Seconds in which a wait must raise."""
@@ -47,10 +47,7 @@ PROGRAM = """
 
 def paused(address: str, inside: str = "pass") -> subprocess.Popen[str]:
     """A client that stands in the backward of its Function, until it gets a line."""
-    client = start(PROGRAM.format(address=address, inside=inside))
-    assert client.stdout is not None
-    assert client.stdout.readline() == "paused\n"
-    return client
+    return started(PROGRAM.format(address=address, inside=inside), "paused")
 
 
 def test_a_client_dies_in_a_callback() -> None:
@@ -105,10 +102,8 @@ def test_an_interrupt_in_a_callback_leaves_the_session_usable() -> None:
         interrupted = PROGRAM.replace(
             "except mx.errors.MXNetError as error", "except KeyboardInterrupt as error"
         )
-        client = start(interrupted.format(address=address, inside="time.sleep(60)"))
-        assert client.stdout is not None
+        client = started(interrupted.format(address=address, inside="time.sleep(60)"), "paused")
         assert client.stdin is not None
-        assert client.stdout.readline() == "paused\n"
         client.stdin.write("\n")
         client.stdin.flush()
         time.sleep(0.3)
@@ -120,7 +115,7 @@ def test_an_interrupt_in_a_callback_leaves_the_session_usable() -> None:
 def test_an_interrupt_while_waiting_for_the_call() -> None:
     # The pass has much to compute before it comes to the Function, whose call nobody waits for then.
     with server() as (_, address):
-        client = start(
+        client = started(
             f"""
             import sys, threading, remx as mx
             mx.connect("{address}")
@@ -152,8 +147,6 @@ def test_an_interrupt_while_waiting_for_the_call() -> None:
             print(x.grad[0, 0].asscalar(), mx.stats().pauses)
             """
         )
-        assert client.stdout is not None
-        assert client.stdout.readline() == "ready\n"
         time.sleep(0.2)
         client.send_signal(signal.SIGINT)
         out, err = client.communicate(timeout=PATIENCE)

@@ -51,6 +51,14 @@ def start(
     )
 
 
+def started(program: str, line: str = "ready") -> subprocess.Popen[str]:
+    """Start a program and return when it has printed a line, which has to be its first."""
+    process = start(program)
+    assert process.stdout is not None
+    assert process.stdout.readline() == line + "\n"
+    return process
+
+
 @contextmanager
 def server(*flags: str, env: Mapping[str, str] | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server process and its address; killed at the end if it still runs."""
